@@ -1,0 +1,175 @@
+"""Events: the facts of a project, in the order in which they became known.
+
+Rule: an event is written once and never changed; tables are read from them. A field is only ever added, with a
+default. Format: docs/formats/ledger.md.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from legato.domain.artifacts import Artifact, Result
+from legato.domain.graph import Struct
+from legato.domain.verdicts import Verdict
+
+
+class Event(Struct, tag_field="event"):
+    """The root of all events."""
+
+
+class RunStarted(Event, tag="run.started"):
+    """A run began. `number` counts runs of this ledger from 1."""
+
+    number: int
+    targets: tuple[str, ...]
+    pipeline: str
+    environment: str = "local"
+    commit: str = ""
+    dirty: bool = False
+    branch: str = ""
+    actor: str = ""
+    owner: str = ""
+    parameters: Mapping[str, str] = {}
+    steps: tuple[str, ...] = ()
+
+
+class StepReused(Event, tag="step.reused"):
+    """A run took the result of a key that was already known."""
+
+    run: int
+    step: str
+    kind: str
+    key: str
+
+
+class StepFinished(Event, tag="step.finished"):
+    """A step ran and succeeded: its result is known from now on."""
+
+    kind: str
+    result: Result
+    attempt: int = 1
+    log: str = ""
+
+
+class StepFailed(Event, tag="step.failed"):
+    """A step ended without a result.
+
+    `reason`: `raised`, `exited`, `killed`, `timeout`, `memory`, `cancelled`, `skipped`, `refused`.
+    """
+
+    run: int
+    step: str
+    kind: str
+    reason: str
+    message: str = ""
+    details: str = ""
+    hint: str = ""
+    attempt: int = 1
+    wall_s: float = 0.0
+    log: str = ""
+    will_retry: bool = False
+    key: str = ""
+
+
+class RunFinished(Event, tag="run.finished"):
+    """A run ended. `state`: `succeeded`, `failed`, `cancelled`, `lost`."""
+
+    number: int
+    state: str
+    computed: int = 0
+    reused: int = 0
+    failed: int = 0
+    skipped: int = 0
+    wall_s: float = 0.0
+    left_machine: tuple[str, ...] = ()
+
+
+class Lineage(Struct):
+    """Where a candidate comes from."""
+
+    run: int
+    commit: str = ""
+    dirty: bool = False
+    data: Mapping[str, str] = {}
+    parameters: Mapping[str, str] = {}
+    packages: Mapping[str, str] = {}
+    platform: str = ""
+    key: str = ""
+
+
+class CandidateRegistered(Event, tag="candidate.registered"):
+    """A trained model was judged. Candidates of one model count from 1 (`c1`, `c2`)."""
+
+    model: str
+    number: int
+    artifact: Artifact
+    lineage: Lineage
+    verdicts: tuple[Verdict, ...] = ()
+    metrics: Mapping[str, float | None] = {}
+    servable: Artifact | None = None
+    environment: str = "local"
+    evaluation: Artifact | None = None
+
+
+class VersionCreated(Event, tag="version.created"):
+    """A candidate became an immutable version. Versions of one model count from 1."""
+
+    model: str
+    version: int
+    candidate: int
+    actor: str = ""
+    despite: tuple[str, ...] = ()
+    why: str = ""
+
+
+class AliasMoved(Event, tag="alias.moved"):
+    """An alias of a model now points elsewhere. `before` is 0 when it was not set."""
+
+    model: str
+    alias: str
+    environment: str
+    before: int
+    after: int
+    actor: str = ""
+    why: str = ""
+
+
+class EndpointChanged(Event, tag="endpoint.changed"):
+    """An endpoint of an environment serves another version, or stopped (`version` 0)."""
+
+    endpoint: str
+    environment: str
+    model: str
+    version: int
+    address: str = ""
+
+
+AnyEvent = (
+    RunStarted
+    | StepReused
+    | StepFinished
+    | StepFailed
+    | RunFinished
+    | CandidateRegistered
+    | VersionCreated
+    | AliasMoved
+    | EndpointChanged
+)
+
+_DECODER = msgspec.json.Decoder(AnyEvent)
+_ENCODER = msgspec.json.Encoder()
+
+
+def encode(event: Event) -> bytes:
+    """Return the event as JSON, its kind first."""
+    return _ENCODER.encode(event)
+
+
+def decode(data: bytes) -> AnyEvent:
+    """Return the event that `encode` wrote; raises `msgspec.ValidationError`."""
+    return _DECODER.decode(data)
+
+
+def kind_of(event: Event) -> str:
+    """Return the event's kind, as in the ledger's `kind` column."""
+    return str(event.__struct_config__.tag)

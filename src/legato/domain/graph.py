@@ -1,0 +1,139 @@
+"""The graph: names, wiring, resources of a pipeline, as plain data that crosses processes.
+
+Rule: no fingerprints and no values of inputs in here; those make a plan. Format: docs/formats/graph.md.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+GRAPH_FORMAT: Final = 1
+DEFAULT_TIMEOUT_S: Final = 24 * 3600.0
+
+
+class Struct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What every structure of the domain is: frozen, by keyword, small on the wire."""
+
+
+class Place(Struct):
+    """Where the user wrote something; `file` is relative to the repository."""
+
+    file: str = ""
+    line: int = 0
+
+    def __str__(self) -> str:
+        """Return `file:line`, as terminals and editors link it."""
+        return f"{self.file}:{self.line}" if self.file else ""
+
+
+class Input(Struct):
+    """One parameter without default: which artifact it takes, and in which form.
+
+    Attributes:
+        parameter: The function's parameter.
+        artifact: The name of the artifact it is wired to.
+        type: The annotation as text, for people (`polars.DataFrame`); empty when there is none.
+    """
+
+    parameter: str
+    artifact: str
+    type: str = ""
+
+
+class Output(Struct):
+    """One artifact that a node makes.
+
+    Attributes:
+        artifact: Its name in the graph.
+        field: The field of the NamedTuple or dataclass it comes from; empty for a single result.
+        type: The annotation as text; empty when there is none.
+        path: For commands: the fixed path the script writes, relative to the repository; else empty.
+    """
+
+    artifact: str
+    field: str = ""
+    type: str = ""
+    path: str = ""
+
+
+class Setting(Struct):
+    """One hyperparameter with the value of this run.
+
+    Attributes:
+        wire: The value as canonical JSON (see `legato.pipeline.values`), which is what the key sees.
+        shown: The value as Python would print it.
+        origin: `default`, `config`, `file`, `option`, `using`.
+        shared: The name of the `lg.parameter` it follows, or empty.
+    """
+
+    name: str
+    wire: str
+    shown: str
+    type: str = ""
+    origin: str = "default"
+    shared: str = ""
+
+
+class Words(Struct):
+    """The words an author puts on a step: what it needs and may do. None of the first group is in the key.
+
+    Attributes:
+        cpus: Cores that it may use at once.
+        memory_bytes: Memory that it may use, or 0 for no stated need.
+        timeout_s: Wall seconds until its process tree is killed.
+        retries: How often it is tried again after a failure.
+        secrets: Names of variables it may see that are not in the key.
+        env: Names of variables it may see that are in the key.
+        cache: False: runs each time.
+        cache_age_s: How old a result may be before it runs again; 0 is any age.
+        effect: Acts outside this machine.
+    """
+
+    cpus: float = 1.0
+    memory_bytes: int = 0
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    retries: int = 0
+    secrets: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    cache: bool = True
+    cache_age_s: float = 0.0
+    effect: bool = False
+
+
+class Node(Struct):
+    """One thing of the graph. `kind` says who runs it; the engine never reads `detail`.
+
+    Attributes:
+        kind: `dataset`, `step`, `check`, `command`, `gates`, `package`, `register`, `deploy`.
+        after: Names of nodes that must have succeeded first though no artifact flows (checks, gates).
+        detail: What only the runner of this kind reads (a dataset's address, a model's gates).
+    """
+
+    name: str
+    kind: str
+    inputs: tuple[Input, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    settings: tuple[Setting, ...] = ()
+    words: Words = Words()
+    after: tuple[str, ...] = ()
+    place: Place = Place()
+    detail: Mapping[str, Any] = {}
+
+
+class Graph(Struct):
+    """A whole pipeline: nodes in an order in which each follows what it needs."""
+
+    nodes: tuple[Node, ...]
+    format: int = GRAPH_FORMAT
+
+    def node(self, name: str) -> Node:
+        """Return the node called `name`; raises KeyError."""
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise KeyError(name)
+
+    def makers(self) -> dict[str, str]:
+        """Return, for each artifact, the name of the node that makes it."""
+        return {output.artifact: node.name for node in self.nodes for output in node.outputs}
