@@ -14,7 +14,7 @@ from legato.domain.graph import Struct
 from legato.domain.keys import Read, Recipe
 
 
-class Artifact(Struct):
+class Artifact(Struct, frozen=True, kw_only=True):
     """An immutable, typed output.
 
     Attributes:
@@ -47,14 +47,14 @@ class ManifestEntry(msgspec.Struct, frozen=True, array_like=True, order=True):
     executable: bool = False
 
 
-class Manifest(Struct):
+class Manifest(Struct, frozen=True, kw_only=True):
     """A folder as data: its files sorted by path. Its canonical JSON is stored as an object."""
 
     files: tuple[ManifestEntry, ...]
     format: int = 1
 
 
-class Usage(Struct):
+class Usage(Struct, frozen=True, kw_only=True):
     """What one execution used: wall and CPU seconds, peak resident bytes of its largest process."""
 
     wall_s: float = 0.0
@@ -62,7 +62,7 @@ class Usage(Struct):
     peak_bytes: int = 0
 
 
-class Result(Struct):
+class Result(Struct, frozen=True, kw_only=True):
     """What a key leads to: the artifacts by output field, and who made them where.
 
     Attributes:

@@ -1,7 +1,7 @@
 """Events: the facts of a project, in the order in which they became known.
 
-Rule: an event is written once and never changed; tables are read from them. A field is only ever added, with a
-default. Format: docs/formats/ledger.md.
+Rule: an event is written once and never changed; tables are read from them. A field is only ever added,
+with a default. Format: docs/formats/ledger.md.
 """
 
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ from legato.domain.graph import Struct
 from legato.domain.verdicts import Verdict
 
 
-class Event(Struct, tag_field="event"):
+class Event(Struct, frozen=True, kw_only=True, tag_field="event"):
     """The root of all events."""
 
 
-class RunStarted(Event, tag="run.started"):
+class RunStarted(Event, frozen=True, kw_only=True, tag="run.started"):
     """A run began. `number` counts runs of this ledger from 1."""
 
     number: int
@@ -33,7 +33,7 @@ class RunStarted(Event, tag="run.started"):
     steps: tuple[str, ...] = ()
 
 
-class StepReused(Event, tag="step.reused"):
+class StepReused(Event, frozen=True, kw_only=True, tag="step.reused"):
     """A run took the result of a key that was already known."""
 
     run: int
@@ -42,7 +42,7 @@ class StepReused(Event, tag="step.reused"):
     key: str
 
 
-class StepFinished(Event, tag="step.finished"):
+class StepFinished(Event, frozen=True, kw_only=True, tag="step.finished"):
     """A step ran and succeeded: its result is known from now on."""
 
     kind: str
@@ -51,7 +51,7 @@ class StepFinished(Event, tag="step.finished"):
     log: str = ""
 
 
-class StepFailed(Event, tag="step.failed"):
+class StepFailed(Event, frozen=True, kw_only=True, tag="step.failed"):
     """A step ended without a result.
 
     `reason`: `raised`, `exited`, `killed`, `timeout`, `memory`, `cancelled`, `skipped`, `refused`.
@@ -71,7 +71,7 @@ class StepFailed(Event, tag="step.failed"):
     key: str = ""
 
 
-class RunFinished(Event, tag="run.finished"):
+class RunFinished(Event, frozen=True, kw_only=True, tag="run.finished"):
     """A run ended. `state`: `succeeded`, `failed`, `cancelled`, `lost`."""
 
     number: int
@@ -84,7 +84,7 @@ class RunFinished(Event, tag="run.finished"):
     left_machine: tuple[str, ...] = ()
 
 
-class Lineage(Struct):
+class Lineage(Struct, frozen=True, kw_only=True):
     """Where a candidate comes from."""
 
     run: int
@@ -97,7 +97,7 @@ class Lineage(Struct):
     key: str = ""
 
 
-class CandidateRegistered(Event, tag="candidate.registered"):
+class CandidateRegistered(Event, frozen=True, kw_only=True, tag="candidate.registered"):
     """A trained model was judged. Candidates of one model count from 1 (`c1`, `c2`)."""
 
     model: str
@@ -111,7 +111,7 @@ class CandidateRegistered(Event, tag="candidate.registered"):
     evaluation: Artifact | None = None
 
 
-class VersionCreated(Event, tag="version.created"):
+class VersionCreated(Event, frozen=True, kw_only=True, tag="version.created"):
     """A candidate became an immutable version. Versions of one model count from 1."""
 
     model: str
@@ -122,7 +122,7 @@ class VersionCreated(Event, tag="version.created"):
     why: str = ""
 
 
-class AliasMoved(Event, tag="alias.moved"):
+class AliasMoved(Event, frozen=True, kw_only=True, tag="alias.moved"):
     """An alias of a model now points elsewhere. `before` is 0 when it was not set."""
 
     model: str
@@ -134,7 +134,7 @@ class AliasMoved(Event, tag="alias.moved"):
     why: str = ""
 
 
-class EndpointChanged(Event, tag="endpoint.changed"):
+class EndpointChanged(Event, frozen=True, kw_only=True, tag="endpoint.changed"):
     """An endpoint of an environment serves another version, or stopped (`version` 0)."""
 
     endpoint: str
@@ -167,7 +167,8 @@ def encode(event: Event) -> bytes:
 
 def decode(data: bytes) -> AnyEvent:
     """Return the event that `encode` wrote; raises `msgspec.ValidationError`."""
-    return _DECODER.decode(data)
+    event: AnyEvent = _DECODER.decode(data)
+    return event
 
 
 def kind_of(event: Event) -> str:

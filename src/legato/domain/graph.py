@@ -16,7 +16,7 @@ class Struct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What every structure of the domain is: frozen, by keyword, small on the wire."""
 
 
-class Place(Struct):
+class Place(Struct, frozen=True, kw_only=True):
     """Where the user wrote something; `file` is relative to the repository."""
 
     file: str = ""
@@ -27,7 +27,7 @@ class Place(Struct):
         return f"{self.file}:{self.line}" if self.file else ""
 
 
-class Input(Struct):
+class Input(Struct, frozen=True, kw_only=True):
     """One parameter without default: which artifact it takes, and in which form.
 
     Attributes:
@@ -41,7 +41,7 @@ class Input(Struct):
     type: str = ""
 
 
-class Output(Struct):
+class Output(Struct, frozen=True, kw_only=True):
     """One artifact that a node makes.
 
     Attributes:
@@ -57,7 +57,7 @@ class Output(Struct):
     path: str = ""
 
 
-class Setting(Struct):
+class Setting(Struct, frozen=True, kw_only=True):
     """One hyperparameter with the value of this run.
 
     Attributes:
@@ -75,7 +75,7 @@ class Setting(Struct):
     shared: str = ""
 
 
-class Words(Struct):
+class Words(Struct, frozen=True, kw_only=True):
     """The words an author puts on a step: what it needs and may do. None of the first group is in the key.
 
     Attributes:
@@ -101,7 +101,7 @@ class Words(Struct):
     effect: bool = False
 
 
-class Node(Struct):
+class Node(Struct, frozen=True, kw_only=True):
     """One thing of the graph. `kind` says who runs it; the engine never reads `detail`.
 
     Attributes:
@@ -121,7 +121,7 @@ class Node(Struct):
     detail: Mapping[str, Any] = {}
 
 
-class Graph(Struct):
+class Graph(Struct, frozen=True, kw_only=True):
     """A whole pipeline: nodes in an order in which each follows what it needs."""
 
     nodes: tuple[Node, ...]

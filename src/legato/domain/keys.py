@@ -85,8 +85,9 @@ def full_key(base: str, reads: Sequence[Read]) -> str:
 def causes(before: Recipe, after: Recipe) -> tuple[Cause, ...]:
     """Return what differs between two recipes, most telling first.
 
-    >>> causes((Ingredient("parameter", "depth", "4", "4"),), (Ingredient("parameter", "depth", "8", "8"),))[0].change
-    'changed'
+    >>> four, eight = Ingredient("parameter", "depth", "4", "4"), Ingredient("parameter", "depth", "8", "8")
+    >>> str(causes((four,), (eight,))[0])
+    'parameter depth changed: 4 -> 8'
     """
     old = {(i.kind, i.name): i for i in before}
     new = {(i.kind, i.name): i for i in after}

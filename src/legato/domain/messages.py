@@ -7,8 +7,6 @@ docs/formats/worker.md.
 from collections.abc import Mapping
 from typing import Any, Final
 
-import msgspec
-
 from legato.domain.artifacts import Artifact
 from legato.domain.graph import Graph, Input, Output, Setting, Struct
 from legato.domain.keys import Ingredient, Read
@@ -16,8 +14,11 @@ from legato.domain.keys import Ingredient, Read
 WORKER_FORMAT: Final = 1
 
 
-class Override(Struct):
-    """One parameter value from outside. `text` is as typed; `wire` is JSON from a file; `step` empty: all that name it."""
+class Override(Struct, frozen=True, kw_only=True):
+    """One parameter value from outside.
+
+    `text` is as typed; `wire` is JSON from a file; an empty `step` means all that name it.
+    """
 
     step: str
     name: str
@@ -26,7 +27,7 @@ class Override(Struct):
     origin: str = "option"
 
 
-class LoadRequest(Struct):
+class LoadRequest(Struct, frozen=True, kw_only=True):
     """Ask a loader to import a pipeline and describe it.
 
     Attributes:
@@ -42,23 +43,23 @@ class LoadRequest(Struct):
     format: int = WORKER_FORMAT
 
 
-class Fingerprint(Struct):
-    """What a step's code adds to its recipe: kinds `closure`, `code`, `value`, `package`, `platform`, `uses`."""
+class Fingerprint(Struct, frozen=True, kw_only=True):
+    """What code adds to a recipe: kinds `closure`, `code`, `value`, `package`, `platform`, `uses`."""
 
     ingredients: tuple[Ingredient, ...]
     warnings: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
 
 
-class Watched(Struct):
-    """What loading read: files and folders by absolute path, variables by name with a digest of their value."""
+class Watched(Struct, frozen=True, kw_only=True):
+    """What loading read: files and folders (absolute), variables by name with a digest of their value."""
 
     files: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
     variables: Mapping[str, str] = {}
 
 
-class Loaded(Struct, tag_field="reply", tag="loaded"):
+class Loaded(Struct, frozen=True, kw_only=True, tag_field="reply", tag="loaded"):
     """A loader's good answer."""
 
     graph: Graph
@@ -68,7 +69,7 @@ class Loaded(Struct, tag_field="reply", tag="loaded"):
     fork_note: str = ""
 
 
-class Refused(Struct, tag_field="reply", tag="refused"):
+class Refused(Struct, frozen=True, kw_only=True, tag_field="reply", tag="refused"):
     """A loader's or worker's bad answer; `error` names the class in `legato.domain.errors`."""
 
     error: str
@@ -78,7 +79,7 @@ class Refused(Struct, tag_field="reply", tag="refused"):
     details: str = ""
 
 
-class Given(Struct):
+class Given(Struct, frozen=True, kw_only=True):
     """One input as a worker gets it: where its bytes lie, and how to read them."""
 
     parameter: str
@@ -86,7 +87,7 @@ class Given(Struct):
     path: str
 
 
-class WorkOrder(Struct):
+class WorkOrder(Struct, frozen=True, kw_only=True):
     """One execution of one node.
 
     Attributes:
@@ -113,14 +114,14 @@ class WorkOrder(Struct):
     format: int = WORKER_FORMAT
 
 
-class Sample(Struct, tag_field="say", tag="sample"):
+class Sample(Struct, frozen=True, kw_only=True, tag_field="say", tag="sample"):
     """Metrics that the step logged."""
 
     values: Mapping[str, float]
     step: int | None = None
 
 
-class Finished(Struct, tag_field="say", tag="finished"):
+class Finished(Struct, frozen=True, kw_only=True, tag_field="say", tag="finished"):
     """The step succeeded; its outputs are in the store.
 
     Attributes:
@@ -132,7 +133,7 @@ class Finished(Struct, tag_field="say", tag="finished"):
     reads: tuple[Read, ...] = ()
 
 
-class Failed(Struct, tag_field="say", tag="failed"):
+class Failed(Struct, frozen=True, kw_only=True, tag_field="say", tag="failed"):
     """The step raised. `details` is the user's own traceback."""
 
     error: str

@@ -17,7 +17,7 @@ class Outcome(StrEnum):
     INCONCLUSIVE = "inconclusive"
 
 
-class Gate(Struct):
+class Gate(Struct, frozen=True, kw_only=True):
     """One condition on a model.
 
     Attributes:
@@ -57,11 +57,11 @@ class Gate(Struct):
                 return f"{self.metric} no worse than champion by {self.margin:g}{where}"
 
 
-class Verdict(Struct):
+class Verdict(Struct, frozen=True, kw_only=True):
     """What one gate found on one slice, with its evidence.
 
     Attributes:
-        estimate: The metric (comparisons: candidate minus champion, in the direction in which more is better).
+        estimate: The metric (comparisons: candidate minus champion, signed so that more is better).
         low: Lower end of the interval; `high`: upper end.
         champion: The champion's metric, for comparisons.
         rows: How many rows were judged.
@@ -85,7 +85,7 @@ class Verdict(Struct):
     note: str = ""
 
 
-class Judgement(Struct):
+class Judgement(Struct, frozen=True, kw_only=True):
     """All verdicts on one candidate, and its metrics as evidence for people."""
 
     verdicts: tuple[Verdict, ...]
