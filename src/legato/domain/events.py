@@ -144,6 +144,24 @@ class EndpointChanged(Event, frozen=True, kw_only=True, tag="endpoint.changed"):
     address: str = ""
 
 
+class PayloadRedacted(Event, frozen=True, kw_only=True, tag="payload.redacted"):
+    """The payload of an earlier event was blanked: its kind, time and digest stay, what it said is gone."""
+
+    seq: int
+    actor: str = ""
+    why: str = ""
+
+
+class Redacted(Event, frozen=True, kw_only=True, tag="redacted"):
+    """What a reader gets in place of an event whose payload was blanked. Never written.
+
+    `kind` is what it was; `by` the sequence number of the `payload.redacted` event.
+    """
+
+    kind: str
+    by: int
+
+
 AnyEvent = (
     RunStarted
     | StepReused
@@ -154,6 +172,7 @@ AnyEvent = (
     | VersionCreated
     | AliasMoved
     | EndpointChanged
+    | PayloadRedacted
 )
 
 _DECODER = msgspec.json.Decoder(AnyEvent)

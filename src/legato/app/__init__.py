@@ -1,0 +1,1 @@
+"""The floor that holds the keys: configuration, wiring, actions, and one entry a process."""

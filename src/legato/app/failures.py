@@ -1,0 +1,64 @@
+"""Failures as they cross from a process that runs the user's code to one that does not.
+
+Rule: people see their own frames; Legato's and the import system's are left out.
+"""
+
+import traceback
+from pathlib import Path
+from typing import Any
+
+from legato.domain import errors
+from legato.domain.errors import LegatoError, UserCodeError
+from legato.domain.messages import Refused
+
+
+def user_error(error: BaseException, root: Path, what: str) -> UserCodeError:
+    """Return the user's error with their own frames only."""
+    details = own_traceback(error, root)
+    place = _last_place(error, root)
+    return UserCodeError(f"{what}: {type(error).__name__}: {error}", details=details, where=place)
+
+
+def own_traceback(error: BaseException, root: Path) -> str:
+    """Return the traceback from the user's first frame on; ours and the import system's are left out."""
+    found = traceback.TracebackException.from_exception(error, compact=True)
+    own = Path(__file__).parent.parent
+    chain: Any = found
+    while chain is not None:
+        frames = [
+            frame
+            for frame in chain.stack
+            if not frame.filename.startswith((str(own), "<frozen importlib"))
+        ]
+        chain.stack = traceback.StackSummary.from_list(frames)
+        chain = chain.__cause__ or chain.__context__
+    return "".join(found.format()).replace(f'File "{root}/', 'File "')
+
+
+def _last_place(error: BaseException, root: Path) -> str:
+    if isinstance(error, SyntaxError) and error.filename:
+        file = Path(error.filename)
+        return f"{file.relative_to(root) if file.is_relative_to(root) else file}:{error.lineno}"
+    place = ""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        file = Path(frame.f_code.co_filename)
+        if file.is_relative_to(root) and "site-packages" not in file.parts:
+            place = f"{file.relative_to(root)}:{line}"
+    return place
+
+
+def refusal(error: LegatoError) -> Refused:
+    """Return an error as data."""
+    details = error.details if isinstance(error, UserCodeError) else ""
+    return Refused(
+        error=type(error).__name__, message=error.message, hint=error.hint, where=error.where, details=details
+    )
+
+
+def raised(refused: Refused) -> LegatoError:
+    """Return the error that a refusal was made of."""
+    kind = getattr(errors, refused.error, errors.BugError)
+    if kind is UserCodeError:
+        return UserCodeError(refused.message, details=refused.details, hint=refused.hint, where=refused.where)
+    made: LegatoError = kind(refused.message, hint=refused.hint, where=refused.where)
+    return made

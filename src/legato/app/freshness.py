@@ -1,0 +1,86 @@
+"""Remembers what an up-to-date run rested on, for the fast path to look at.
+
+Rule: only what was at rest before loading began is remembered; anything younger may have changed unseen.
+"""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from legato.app.fresh import write
+from legato.app.opening import Opened
+from legato.domain.artifacts import Manifest
+from legato.domain.graph import Graph
+from legato.domain.progress import State, Summary
+from legato.engine import read
+from legato.engine.files import Signature, at_rest, signature
+
+_SERVES: Final = frozenset({State.COMPUTED, State.REUSED})
+
+
+def remember(opened: Opened, graph: Graph, name: str, summary: Summary) -> None:
+    """Keep a record for the fast path, where this run allows one.
+
+    Steps that always run, or whose results age, allow none.
+    """
+    lasting = all(node.words.cache and not node.words.cache_age_s for node in graph.nodes)
+    stable = all(step.state in _SERVES and step.key for step in summary.steps)
+    if not lasting or not stable or any(node.kind == "deploy" for node in graph.nodes):
+        return
+    rest = _Rest(opened)
+    files = [*opened.loaded.watched.files, *_configuration(opened.project.root)]
+    found = [rest.file(path) for path in dict.fromkeys([*files, *opened.files.touched])]
+    objects = [rest.object(path) for path in _objects(opened, summary)]
+    ledger = str(opened.project.state / "ledger.db")
+    found.append(rest.object(ledger))
+    if not rest.whole:
+        return
+    write(
+        str(opened.project.state),
+        name,
+        {
+            "files": [item for item in (*found, *objects) if item],
+            "folders": [(path, os.stat(path).st_mtime_ns) for path in opened.loaded.watched.folders],  # noqa: PTH116
+            "absent": [*rest.absent, f"{ledger}-wal"],
+            "variables": dict(opened.loaded.watched.variables),
+            "said": f"up to date: {len(summary.steps)} steps reused\n",
+        },
+    )
+
+
+class _Rest:
+    """Collects stats, and notes whether all of them can be trusted."""
+
+    def __init__(self, opened: Opened) -> None:
+        self._began_ns = opened.began_ns
+        self.whole = True
+        self.absent: list[str] = []
+
+    def file(self, path: str) -> tuple[str, int, int, int, int] | None:
+        """Return the stat of what was read; one that is too young spoils the record."""
+        current = signature(path)
+        if current is None:
+            self.absent.append(path)
+            return None
+        if not at_rest(current, self._began_ns):
+            self.whole = False
+        return (path, *current)
+
+    def object(self, path: str) -> tuple[str, int, int, int, int] | None:
+        """Return the stat of what this run itself wrote."""
+        current: Signature | None = signature(path)
+        if current is None:
+            self.whole = False
+            return None
+        return (path, *current)
+
+
+def _configuration(root: Path) -> list[str]:
+    return [str(root / "legato.toml"), str(root / "pyproject.toml")]
+
+
+def _objects(opened: Opened, summary: Summary) -> list[str]:
+    paths = []
+    for step in summary.steps:
+        ...
+    return paths

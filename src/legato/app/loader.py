@@ -1,0 +1,139 @@
+"""The loader's entry: imports a pipeline, describes it, and stays to start steps from.
+
+Rule (law 5): runs only in a process of its own; the control plane gets plain data.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+import msgspec
+
+from legato.app.commands import fingerprint
+from legato.app.failures import refusal, user_error
+from legato.app.worker import Workbench
+from legato.domain.errors import ConfigurationError, LegatoError
+from legato.domain.messages import Fingerprint, Loaded, LoadRequest
+from legato.pipeline.collect import Collected, collect
+from legato.pipeline.fingerprint import Fingerprints, Sources
+from legato.platforms import Execute, Prepared, Say
+
+_ENCODER = msgspec.json.Encoder()
+_REQUEST = msgspec.json.Decoder(LoadRequest)
+_NAMES = msgspec.json.Decoder(list[str])
+
+clock = time.monotonic
+
+
+def prepare(request: bytes) -> Prepared:
+    """Import the pipeline and describe it; what goes wrong is an answer too."""
+    try:
+        pipeline = Pipeline(_REQUEST.decode(request))
+        reply = pipeline.describe()
+    except LegatoError as error:
+        return Prepared(reply=_ENCODER.encode(refusal(error)), execute=_refuse, answer=_silent)
+    return Prepared(
+        reply=_ENCODER.encode(reply),
+        execute=pipeline.execute,
+        answer=pipeline.answer,
+        packages=pipeline.packages(),
+    )
+
+
+def prepare_job(request: bytes) -> Execute:
+    """Import the pipeline only to run one step of it."""
+    return Pipeline(_REQUEST.decode(request)).execute
+
+
+def prepare_packages(request: bytes, packages: Sequence[str]) -> None:
+    """Import other people's packages, so that jobs forked from here find them imported."""
+    import contextlib
+    import importlib
+
+    _enter(_REQUEST.decode(request))
+    for name in packages:
+        with contextlib.suppress(Exception):  # a package that only imports within the pipeline is imported there
+            importlib.import_module(name)
+
+
+class Pipeline:
+    """A pipeline whose code is imported into this process.
+
+    Raises:
+        LegatoError: It cannot be loaded; `UserCodeError` holds the user's own traceback.
+    """
+
+    def __init__(self, request: LoadRequest) -> None:
+        self._request = request
+        self._root = Path(request.root)
+        self._before = frozenset(sys.modules)
+        self.sources = Sources(self._root, Path(request.state) / "cache" / "code")
+        _enter(request)
+        self.sources.install()
+        module = self._import()
+        self.collected: Collected = collect(module, root=self._root, overrides=request.overrides)
+        self._fingerprints = Fingerprints(self.sources)
+        self._workbench = Workbench(self.collected, self.sources, self._fingerprints, request)
+
+    def _import(self) -> ModuleType:
+        path = self._root / self._request.pipeline
+        try:
+            return self.sources.load(path.stem, path)
+        except LegatoError:
+            raise
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            raise user_error(error, self._root, f"importing {self._request.pipeline} failed") from error
+
+    def describe(self) -> Loaded:
+        """Return the graph, the fingerprints, and what loading read."""
+        graph = self.collected.graph
+        found = {name: self._fingerprint(name) for name in self.collected.functions}
+        commands = (node for node in graph.nodes if node.kind == "command")
+        found |= {node.name: fingerprint(self._fingerprints, self._root, node) for node in commands}
+        return Loaded(
+            graph=graph,
+            fingerprints=found,
+            watched=self.sources.watched(),
+        )
+
+    def _fingerprint(self, name: str) -> Fingerprint:
+        return self._fingerprints.of(self.collected.functions[name], uses=self.collected.uses.get(name, ()))
+
+    def execute(self, payload: bytes, say: Say) -> None:
+        """Run one work order in this process."""
+        self._workbench.execute(payload, say)
+
+    def answer(self, question: bytes) -> bytes:
+        """Return the digests of first-party classes by `module:Qual.name`."""
+        names = _NAMES.decode(question)
+        return _ENCODER.encode({name: self._fingerprints.of_class(name) for name in names})
+
+    def packages(self) -> tuple[str, ...]:
+        """Return the modules of other people's packages that were imported, parents first."""
+        return tuple(
+            name
+            for name in sys.modules
+            if name not in self._before and not self.sources.first_party(name) and not name.startswith("legato")
+        )
+
+
+def _enter(request: LoadRequest) -> None:
+    """Stand in the repository, and let the pipeline's neighbours be imported."""
+    folder = (Path(request.root) / request.pipeline).parent
+    os.chdir(request.root)
+    for place in (request.root, f"{request.root}/src", str(folder)):
+        if place not in sys.path and Path(place).is_dir():
+            sys.path.insert(0, place)
+
+
+def _refuse(payload: bytes, say: Say) -> None:  # noqa: ARG001 - the platform's signature
+    raise ConfigurationError("this pipeline did not load")
+
+
+def _silent(question: bytes) -> bytes:  # noqa: ARG001 - the platform's signature
+    return b"{}"

@@ -1,0 +1,189 @@
+"""A pipeline opened for work: loaded in a process of its own, its rooms open in this one.
+
+Rule: the loader is forked before any thread, ledger or store handle exists here.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import msgspec
+
+from legato.app.config import Project
+from legato.app.deploying import deploy
+from legato.app.failures import raised
+from legato.app.kinds import ActionKind, BuiltinKind, ChampionKind, DatasetKind, JobKind, Sources
+from legato.app.registering import Registrar
+from legato.app.wiring import current_format, launch_platform, open_ledger, open_store
+from legato.domain.errors import MissingError
+from legato.domain.graph import Node
+from legato.domain.keys import Ingredient
+from legato.domain.messages import Loaded, LoaderReply, LoadRequest, Override
+from legato.engine.files import Files, Signature
+from legato.engine.kinds import Kind
+from legato.engine.results import Results
+
+PASSED: Final = frozenset(
+    {"PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "SHELL", "TERM", "VIRTUAL_ENV"}
+    | {"LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"}
+)
+"""Variables that every step sees; `docs/environment.md` lists them."""
+PASSED_PREFIXES: Final = ("LC_", "PYTHON", "OMP_", "OPENBLAS_", "MKL_", "POLARS_", "RAYON_", "NUMEXPR_")
+_REPLY: Final = msgspec.json.Decoder(LoaderReply)
+_DIGESTS: Final = msgspec.json.Decoder(dict[str, str])
+
+
+class Opened:
+    """A loaded pipeline with its store, ledger and results. Close it, or use it in a `with`.
+
+    Attributes:
+        began_ns: When loading began; what changed after that is not trusted to be what was read.
+    """
+
+    def __init__(self, project: Project, overrides: tuple[Override, ...], environment: str) -> None:
+        self.project = project
+        self.environment = environment
+        self.variables: Mapping[str, str] = dict(os.environ)
+        self.began_ns = time.time_ns()
+        project.state.mkdir(parents=True, exist_ok=True)
+        request = LoadRequest(
+            root=str(project.root), pipeline=project.pipeline, state=str(project.state), overrides=overrides
+        )
+        self.platform = launch_platform(msgspec.json.encode(request), self.variables)
+        try:
+            self.loaded = self._reply()
+            self._open()
+        except BaseException:
+            self.platform.close()
+            raise
+
+    def _reply(self) -> Loaded:
+        reply: LoaderReply = _REPLY.decode(self.platform.reply())
+        if not isinstance(reply, Loaded):
+            raise raised(reply)
+        return reply
+
+    def _open(self) -> None:
+        self.graph = self.loaded.graph
+        self.store = open_store(self.project.state)
+        self.ledger = open_ledger(self.project.state)
+        self.files = Files(str(self.project.root), _read_known(self.project.state), self.began_ns)
+        self.results = Results(
+            self.ledger, self.store, self.files, current=current_format, clock=time.time
+        )
+        self.sources = Sources(
+            fingerprints=self.loaded.fingerprints, classes=self._classes, variables=self.variables
+        )
+        self.kinds = self._kinds()
+
+    def _kinds(self) -> dict[str, Kind]:
+        registrar = Registrar(self.ledger, self.store, self.graph, self.sources, self.environment)
+        here = (Ingredient("kind", "environment", self.environment),)
+        job, builtin = JobKind(self.sources), BuiltinKind(self.sources)
+        return {
+            "dataset": DatasetKind(self.store, self.files),
+            "step": job,
+            "check": job,
+            "command": builtin,
+            "gates": builtin,
+            "package": builtin,
+            "champion": ChampionKind(self.sources, self.store, registrar.champion),
+            "register": ActionKind(registrar.register, self.sources, extra=here),
+            "deploy": ActionKind(
+                lambda node, inputs, action: deploy(self.project, self.ledger, self.store, node),
+                self.sources,
+                cached=False,
+            ),
+        }
+
+    def _classes(self, references: Iterable[str]) -> Mapping[str, str]:
+        return _DIGESTS.decode(self.platform.ask(msgspec.json.encode(list(references))))
+
+    def job_environment(self, node: Node) -> Mapping[str, str]:
+        """Return the variables that a step sees: a short list, what it declared, and its secrets."""
+        found = {
+            name: value
+            for name, value in self.variables.items()
+            if name in PASSED or name.startswith(PASSED_PREFIXES)
+        }
+        for name in node.words.env:
+            if name in self.variables:
+                found[name] = self.variables[name]
+        if node.words.secrets:
+            found |= self._secrets(node)
+        return found
+
+    def secrets(self, node: Node) -> Iterable[str]:
+        """Return the values that must not be shown."""
+        return self._secrets(node).values()
+
+    def _secrets(self, node: Node) -> dict[str, str]:
+        known = {**read_dotenv(self.project.root / ".env"), **self.variables}
+        missing = [name for name in node.words.secrets if name not in known]
+        if missing:
+            raise MissingError(
+                f"step {node.name!r} needs the secret {missing[0]}, which is not set",
+                hint=f"export {missing[0]}=..., or put it into .env",
+            )
+        return {name: known[name] for name in node.words.secrets}
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close what is open."""
+        self.close()
+
+    def close(self) -> None:
+        """End the loader and give the ledger back; file digests are kept for the next time."""
+        self.platform.close()
+        self.ledger.close()
+        _write_known(self.project.state, self.files.known)
+
+
+def read_dotenv(path: Path) -> dict[str, str]:
+    """Return the `NAME=value` lines of a `.env` file; none when there is no file."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return {}
+    found = {}
+    for line in lines:
+        name, equals, value = line.strip().removeprefix("export ").partition("=")
+        if equals and not name.startswith("#"):
+            found[name.strip()] = value.strip().strip("\"'")
+    return found
+
+
+def _read_known(state: Path) -> dict[str, tuple[Signature, str]]:
+    import marshal
+
+    try:
+        found = marshal.loads((state / "files.bin").read_bytes())  # noqa: S302 - our own file, plain data
+    except (OSError, ValueError, EOFError, TypeError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _write_known(state: Path, known: Mapping[str, tuple[Signature, str]]) -> None:
+    import marshal
+
+    if not known:
+        return
+    temporary = state / f"files.bin.{os.getpid()}"
+    temporary.write_bytes(marshal.dumps(dict(known)))
+    temporary.replace(state / "files.bin")
+
+
+def platform_name() -> str:
+    """Return where results are made: system, machine and Python (`linux-x86_64-cpython-3.11`)."""
+    machine = os.uname().machine
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return f"{sys.platform}-{machine}-{sys.implementation.name}-{version}"

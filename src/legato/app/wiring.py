@@ -1,0 +1,113 @@
+"""Names to back ends: the only place that knows which concrete room serves a project.
+
+Rule: everything is opened late and only once; nothing here decides anything.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from legato.formats import Formats
+from legato.ledger import Ledger, Workshop
+from legato.platforms import Entry
+from legato.store import Store
+
+if TYPE_CHECKING:
+    from legato.platforms.process import ProcessPlatform
+
+
+def open_store(state: Path) -> Store:
+    """Return the store below a state folder, made when it is not there."""
+    from legato.store.directory import DirectoryStore
+
+    return DirectoryStore(state / "store")
+
+
+def open_ledger(state: Path) -> Ledger:
+    """Return the ledger of a state folder, made when it is not there. Open it after every fork."""
+    from legato.ledger.sqlite import SqliteLedger
+
+    state.mkdir(parents=True, exist_ok=True)
+    return SqliteLedger(
+        state / "ledger.db", workshops(), clock=time.time, salt=lambda: os.urandom(16), alive=alive
+    )
+
+
+def open_shelf(first_party: Callable[[str], bool], own: Iterable[tuple[type, object]] = ()) -> Formats:
+    """Return all formats, the user's own among them."""
+    from legato.formats.shelf import Shelf
+
+    shelf = Shelf(first_party)
+    for type_, format_ in own:
+        shelf.register(type_, format_)
+    return shelf
+
+
+def current_format(name: str) -> bool:
+    """Say whether artifacts are still written in this format."""
+    from legato.app.kinds import OWN_FORMATS
+    from legato.formats.catalogue import CATALOGUE
+
+    if name in OWN_FORMATS:
+        return True
+    base, _, number = name.partition("/")
+    known = {format_: newest for entry in CATALOGUE for format_, newest in entry.formats.items()}
+    return base not in known or str(known[base]) == number
+
+
+def launch_platform(request: bytes, environment: Mapping[str, str]) -> "ProcessPlatform":
+    """Return the platform of this machine, its loader already at work on the request."""
+    from legato.platforms.process import launch
+
+    entry = Entry(
+        prepare="legato.app.loader:prepare",
+        prepare_job="legato.app.loader:prepare_job",
+        prepare_packages="legato.app.loader:prepare_packages",
+        clock="time:monotonic",
+    )
+    return launch(entry, request, environment=environment)
+
+
+def workshops() -> tuple[Workshop, ...]:
+    """Return the workshops whose tables the ledger keeps."""
+    from legato.engine.workshop import WORKSHOP as ENGINE
+    from legato.registry import WORKSHOP as REGISTRY
+
+    return (ENGINE, REGISTRY)
+
+
+def owner_name() -> str:
+    """Return who this process is, so that others can tell whether it still lives."""
+    return f"{os.uname().nodename}:{os.getpid()}:{_started(os.getpid())}"
+
+
+def alive(owner: str) -> bool:
+    """Say whether an owner's process still lives; one on another machine is taken to live until its lease ends."""
+    host, _, rest = owner.partition(":")
+    pid, _, started = rest.partition(":")
+    if host != os.uname().nodename or not pid.isdigit():
+        return True
+    return _started(int(pid)) == started != ""
+
+
+def _started(pid: int) -> str:
+    """Return when a process started, in the system's own ticks; empty when it does not live."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as source:  # noqa: PTH123 - the fast path may ask
+            fields = source.read().rpartition(b")")[2].split()
+    except OSError:
+        return "" if Path("/proc/self").exists() else _lives(pid)
+    return "" if fields[0] == b"Z" else fields[19].decode()
+
+
+def _lives(pid: int) -> str:
+    """Say `lives` for a living process where the system does not tell when it started."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return ""
+    except PermissionError:
+        return "lives"
+    return "lives"

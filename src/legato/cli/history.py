@@ -1,0 +1,132 @@
+"""`legato status`, `runs`, `show`, `logs`, `get`: what has happened, read from the ledger.
+
+Rule: none of these imports the user's code.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from legato.app import actions, looking
+from legato.cli.errors import clean
+from legato.domain.units import show_bytes, show_seconds
+from legato.engine.read import RunRow
+
+STATE_MARKS = {"computed": "✓", "reused": "=", "failed": "✗", "skipped": "-", "cancelled": "-", "held": "!", "retried": "↻"}
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def status(*, as_json: bool) -> int:
+    """Say where this project stands: the last run, what serves, what is in the store."""
+    found = looking.status(Path.cwd())
+    if as_json:
+        sys.stdout.buffer.write(actions.encode_json(found) + b"\n")
+        return 0
+    sys.stdout.write(f"project    {found.root}\npipeline   {found.pipeline}\n")
+    if found.last is None:
+        sys.stdout.write("runs       none yet; `legato run` makes the first\n")
+    else:
+        sys.stdout.write(f"last run   {_run_line(found.last)}\n")
+    for model in found.models:
+        sys.stdout.write(f"model      {model}\n")
+    for endpoint in found.endpoints:
+        sys.stdout.write(f"endpoint   {endpoint}\n")
+    sys.stdout.write(f"store      {found.objects} objects, {show_bytes(found.size_bytes)} in {found.store}\n")
+    return 0
+
+
+@click.command()
+@click.option("-n", "limit", default=20, show_default=True, help="How many.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a run.")
+def runs(limit: int, *, as_json: bool) -> int:
+    """List past runs, newest first."""
+    found = looking.runs(Path.cwd(), limit)
+    if not found and not as_json:
+        sys.stderr.write("no runs yet; `legato run` makes the first\n")
+    for run in found:
+        if as_json:
+            sys.stdout.buffer.write(actions.encode_json(run) + b"\n")
+        else:
+            sys.stdout.write(_run_line(run) + "\n")
+    return 0
+
+
+def _run_line(run: RunRow) -> str:
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.started_at))
+    counts = f"{run.computed} computed, {run.reused} reused"
+    failed = f", {run.failed} failed" if run.failed else ""
+    commit = f"  {run.commit[:8]}{'+' if run.dirty else ''}" if run.commit else ""
+    targets = f"  {' '.join(run.targets)}" if run.targets else ""
+    took = show_seconds(run.wall_s)
+    return clean(f"run {run.number}  {when}  {run.state:<9}  {took:>6}  {counts}{failed}{commit}{targets}")
+
+
+@click.command()
+@click.argument("what", required=False, default="latest")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def show(what: str, *, as_json: bool) -> int:
+    """Show WHAT: a run's number (`17`, `run:17`, `latest`), a step, or an artifact by name or digest."""
+    found = looking.show(Path.cwd(), what)
+    if as_json:
+        sys.stdout.buffer.write(actions.encode_json(found) + b"\n")
+        return 0
+    if isinstance(found, looking.ShownRun):
+        _show_run(found)
+    else:
+        _show_artifact(found)
+    return 0
+
+
+def _show_run(found: looking.ShownRun) -> None:
+    sys.stdout.write(_run_line(found.run) + "\n")
+    for name, value in found.run.parameters.items():
+        sys.stdout.write(f"  parameter {clean(name)} = {clean(value)}\n")
+    width = max((len(row.step) for row in found.steps), default=0)
+    for row in found.steps:
+        took = show_seconds(row.wall_s) if row.wall_s else ""
+        memory = show_bytes(row.peak_bytes) if row.peak_bytes else ""
+        mark = STATE_MARKS.get(row.state, " ")
+        sys.stdout.write(
+            f"  {mark} {row.step.ljust(width)}  {row.state:<9} {took:>7} {memory:>10}  {clean(row.message)}".rstrip() + "\n"
+        )
+        if row.details:
+            sys.stdout.write("\n" + "\n".join(f"      {line}" for line in clean(row.details).rstrip().splitlines()) + "\n\n")
+        if row.hint:
+            sys.stdout.write(f"      hint: {clean(row.hint)}\n")
+
+
+def _show_artifact(found: looking.ShownArtifact) -> None:
+    artifact = found.artifact
+    sys.stdout.write(f"{clean(found.name)}  {artifact.digest}\n")
+    sys.stdout.write(f"  made by    {clean(found.step)} in run {found.run}\n")
+    sys.stdout.write(f"  type       {artifact.type or '-'}\n  format     {artifact.format}\n")
+    sys.stdout.write(f"  size       {show_bytes(artifact.size_bytes)}\n")
+    for name, value in artifact.about.items():
+        sys.stdout.write(f"  {name:<10} {clean(str(value))}\n")
+    if artifact.unsafe:
+        sys.stdout.write("  unsafe     reading it may run code\n")
+
+
+@click.command()
+@click.argument("step")
+@click.option("--run", "number", type=int, help="Of this run; else the last that wrote something.")
+def logs(step: str, number: int | None) -> int:
+    """Print what STEP wrote to stdout and stderr."""
+    for data in looking.log(Path.cwd(), step, number):
+        sys.stdout.buffer.write(data)
+    return 0
+
+
+@click.command()
+@click.argument("artifact")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Where to write it.")
+@click.option("--run", "number", type=int, help="As this run made it; else the newest.")
+@click.option("--force", is_flag=True, help="Replace what is there.")
+def get(artifact: str, output: Path, number: int | None, *, force: bool) -> int:
+    """Copy ARTIFACT (a name or a digest) out of the store to a file or folder."""
+    written = looking.get(Path.cwd(), artifact, output, number=number, force=force)
+    sys.stdout.write(f"{written}\n")
+    return 0

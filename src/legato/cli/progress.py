@@ -1,0 +1,198 @@
+"""Progress of a run as lines on a terminal, or as JSON lines for a script.
+
+Rule: readable without colour; what a step prints is shown as it comes, bounded, and never steers the terminal.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Final, TextIO
+
+from legato.cli.errors import clean
+from legato.domain.keys import Cause
+from legato.domain.progress import (
+    AnyProgress,
+    Began,
+    Ended,
+    Planned,
+    Printed,
+    Retrying,
+    Sampled,
+    State,
+    Summary,
+)
+from legato.domain.units import show_seconds
+
+MARKS: Final = {
+    State.COMPUTED: ("✓", "32"),
+    State.REUSED: ("=", "2"),
+    State.FAILED: ("✗", "31"),
+    State.SKIPPED: ("-", "33"),
+    State.CANCELLED: ("-", "33"),
+    State.HELD: ("!", "33"),
+}
+LIVE_LINES: Final = 200
+"""How many lines of one step are shown live; the rest is in its log."""
+REUSED_SHOWN: Final = 20
+"""How many reused steps get a line of their own."""
+
+
+class Lines:
+    """Writes a line a step, and what steps print, to `target`.
+
+    Args:
+        target: Usually stderr.
+        quiet: Only failures.
+        verbose: All that steps print, without the bound.
+    """
+
+    def __init__(self, target: TextIO, *, quiet: bool = False, verbose: bool = False) -> None:
+        self._target = target
+        self._quiet = quiet
+        self._live = sys.maxsize if verbose else LIVE_LINES
+        self._colour = target.isatty()
+        self._causes: dict[str, tuple[Cause, ...]] = {}
+        self._partial: dict[tuple[str, str], bytes] = {}
+        self._shown: dict[str, int] = {}
+        self._width = 12
+        self._many_reused = False
+        self._spinner = Spinner(target) if self._colour and not quiet else None
+
+    def __call__(self, progress: AnyProgress) -> None:
+        """Show one piece of progress."""
+        match progress:
+            case Planned(steps=steps):
+                self._width = min(32, max((len(step) for step in steps), default=12))
+                self._many_reused = len(steps) > REUSED_SHOWN
+            case Began(step=step, causes=causes):
+                self._causes[step] = causes
+                if self._spinner:
+                    self._spinner.began(step)
+            case Printed():
+                self._print(progress)
+            case Sampled(step=step, values=values, at=at):
+                shown = "  ".join(f"{name}={value:.6g}" for name, value in values.items())
+                self._text(step, f"{shown}  step {at}" if at is not None else shown)
+            case Retrying():
+                wait = show_seconds(progress.wait_s)
+                self._line("↻", "33", progress.step, f"attempt {progress.attempt} failed ({progress.message}); again in {wait}")
+            case Ended():
+                self._end(progress)
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        if self._spinner:
+            self._spinner.clear()
+
+    def _print(self, printed: Printed) -> None:
+        key = (printed.step, printed.stream)
+        *lines, rest = (self._partial.pop(key, b"") + printed.data).split(b"\n")
+        self._partial[key] = rest[-65536:]
+        for line in lines:
+            self._text(printed.step, line.decode(errors="replace").rstrip("\r"))
+
+    def _text(self, step: str, text: str) -> None:
+        count = self._shown[step] = self._shown.get(step, 0) + 1
+        if self._quiet or count > self._live + 1:
+            return
+        if count > self._live:
+            text = f"… more in its log: legato logs {step}"
+        self._write(f"  {self._paint(step.ljust(self._width), '2')} │ {clean(text)}")
+
+    def _end(self, ended: Ended) -> None:
+        for stream in ("stdout", "stderr"):
+            rest = self._partial.pop((ended.step, stream), b"")
+            if rest:
+                self._text(ended.step, rest.decode(errors="replace"))
+        if self._spinner:
+            self._spinner.ended(ended.step)
+        if self._quiet and ended.state is not State.FAILED:
+            return
+        if ended.state is State.REUSED and self._many_reused:
+            return
+        mark, colour = MARKS[ended.state]
+        took = show_seconds(ended.usage.wall_s) if ended.state in {State.COMPUTED, State.FAILED} else ""
+        self._line(mark, colour, ended.step, f"{took:>7}  {ended.state:<9} {self._why(ended)}".rstrip())
+        for note in ended.notes:
+            self._write(f"    {' ' * self._width} {clean(note)}")
+        if ended.details:
+            self._write("\n" + _indent(clean(ended.details)) + "\n")
+        if ended.hint and ended.state is not State.SKIPPED:
+            self._write(f"    hint: {clean(ended.hint)}")
+
+    def _why(self, ended: Ended) -> str:
+        if ended.message:
+            return clean(ended.message)
+        causes = self._causes.get(ended.step, ())
+        more = f" (+{len(causes) - 2} more)" if len(causes) > 2 else ""  # noqa: PLR2004 - two fit a line
+        return clean("; ".join(map(str, causes[:2]))) + more
+
+    def _line(self, mark: str, colour: str, step: str, text: str) -> None:
+        self._write(f"  {self._paint(mark, colour)} {step.ljust(self._width)} {text}")
+
+    def _paint(self, text: str, colour: str) -> str:
+        return f"\x1b[{colour}m{text}\x1b[0m" if self._colour else text
+
+    def _write(self, line: str) -> None:
+        if self._spinner:
+            self._spinner.clear()
+        self._target.write(line + "\n")
+        if self._spinner:
+            self._spinner.draw()
+        else:
+            self._target.flush()
+
+
+class Spinner:
+    """The last line of a terminal: which steps run now, and since when."""
+
+    def __init__(self, target: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._target = target
+        self._clock = clock
+        self._running: dict[str, float] = {}
+        self._drawn = False
+
+    def began(self, step: str) -> None:
+        """Show a step as running."""
+        self._running[step] = self._clock()
+        self.clear()
+        self.draw()
+
+    def ended(self, step: str) -> None:
+        """Show it no longer."""
+        self._running.pop(step, None)
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._drawn:
+            self._target.write("\r\x1b[K")
+            self._drawn = False
+
+    def draw(self) -> None:
+        """Write the line, without an end."""
+        if not self._running:
+            return
+        now = self._clock()
+        shown = "  ".join(f"{step} {show_seconds(now - at)}" for step, at in list(self._running.items())[:4])
+        more = f"  +{len(self._running) - 4}" if len(self._running) > 4 else ""  # noqa: PLR2004 - four fit a line
+        self._target.write(f"\x1b[2m  … {shown}{more}\x1b[0m")
+        self._target.flush()
+        self._drawn = True
+
+
+def summary_line(summary: Summary) -> str:
+    """Return the one line that a run ends with.
+
+    >>> summary_line(Summary(number=0, state="succeeded", steps=(), wall_s=0.1))
+    'up to date: 0 steps reused'
+    """
+    counts = {state: summary.count(state) for state in State}
+    if summary.state == "succeeded" and not counts[State.COMPUTED] and not counts[State.HELD]:
+        return f"up to date: {counts[State.REUSED]} steps reused"
+    parts = [f"{count} {state}" for state, count in counts.items() if count]
+    name = f"run {summary.number}" if summary.number else "run"
+    return f"{name} {summary.state} in {show_seconds(summary.wall_s)}: {', '.join(parts)}"
+
+
+def _indent(text: str) -> str:
+    return "\n".join(f"      {line}" for line in text.rstrip().split("\n"))

@@ -1,0 +1,44 @@
+"""What steps print, kept a file a step and run below the state folder.
+
+Rule: a log has a bound; past it only the end is worth keeping on a screen, and the file says what was left out.
+"""
+
+from pathlib import Path
+from typing import BinaryIO, Final
+
+LIMIT_BYTES: Final = 64 * 2**20
+
+
+class Logs:
+    """Log files below `folder`, opened when a step first prints.
+
+    Args:
+        folder: Absolute; made when needed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._open: dict[tuple[int, str], tuple[BinaryIO, int, Path]] = {}
+
+    def write(self, run: int, step: str, data: bytes) -> None:
+        """Append what a step printed."""
+        found = self._open.get((run, step))
+        if found is None:
+            path = self._folder / str(run) / f"{step}.log"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            found = (path.open("ab"), 0, path)
+        target, written, path = found
+        room = LIMIT_BYTES - written
+        if room > 0:
+            target.write(data[:room])
+            if len(data) >= room:
+                target.write(f"\n[legato: the rest is left out, past {LIMIT_BYTES} bytes]\n".encode())
+        self._open[run, step] = (target, written + len(data), path)
+
+    def close(self, run: int, step: str) -> str:
+        """Return the log's path relative to the folder, or empty when nothing was printed."""
+        found = self._open.pop((run, step), None)
+        if found is None:
+            return ""
+        found[0].close()
+        return str(found[2].relative_to(self._folder))

@@ -1,0 +1,31 @@
+-- What the engine asks of the ledger; one name a query.
+
+-- name: results_by_base
+SELECT e.payload AS payload FROM results r JOIN events e ON e.seq = r.seq
+WHERE r.base = :base ORDER BY r.seq DESC LIMIT 50;
+
+-- name: result_by_key
+SELECT e.payload AS payload FROM results r JOIN events e ON e.seq = r.seq
+WHERE r.key = :key ORDER BY r.seq DESC LIMIT 1;
+
+-- name: last_result_of_step
+SELECT e.payload AS payload FROM results r JOIN events e ON e.seq = r.seq
+WHERE r.step = :step ORDER BY r.seq DESC LIMIT 1;
+
+-- name: last_execution_of_step
+SELECT * FROM executions WHERE step = :step ORDER BY seq DESC LIMIT 1;
+
+-- name: next_run
+SELECT COALESCE(MAX(number), 0) + 1 AS number FROM runs;
+
+-- name: runs
+SELECT * FROM runs ORDER BY number DESC LIMIT :limit;
+
+-- name: run
+SELECT * FROM runs WHERE number = :number;
+
+-- name: executions
+SELECT * FROM executions WHERE run = :run ORDER BY seq;
+
+-- name: runs_with_step
+SELECT run, key FROM executions WHERE step = :step AND state IN ('computed', 'reused') ORDER BY seq DESC LIMIT :limit;

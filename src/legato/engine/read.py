@@ -1,0 +1,103 @@
+"""What people see of past runs: the engine's tables as values.
+
+Rule: reads only; nothing here writes or decides.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from legato.domain.artifacts import Artifact, Result
+from legato.domain.events import StepFinished, decode
+from legato.domain.graph import Struct
+from legato.ledger import Ledger
+
+
+class RunRow(Struct, frozen=True, kw_only=True):
+    """One run as a list shows it; times in seconds since the epoch."""
+
+    number: int
+    state: str
+    targets: tuple[str, ...]
+    pipeline: str
+    environment: str
+    commit: str
+    dirty: bool
+    branch: str
+    actor: str
+    owner: str
+    parameters: Mapping[str, str]
+    started_at: float
+    finished_at: float | None
+    computed: int
+    reused: int
+    failed: int
+    skipped: int
+    wall_s: float
+
+
+class ExecutionRow(Struct, frozen=True, kw_only=True):
+    """One step of one run."""
+
+    step: str
+    kind: str
+    state: str
+    key: str
+    reason: str
+    message: str
+    details: str
+    hint: str
+    attempt: int
+    wall_s: float
+    cpu_s: float
+    peak_bytes: int
+    log: str
+    at: float
+
+
+def runs(ledger: Ledger, limit: int = 50) -> tuple[RunRow, ...]:
+    """Return the newest runs, newest first."""
+    return tuple(_run(row) for row in ledger.query("runs", limit=limit))
+
+
+def run(ledger: Ledger, number: int) -> RunRow | None:
+    """Return one run."""
+    rows = ledger.query("run", number=number)
+    return _run(rows[0]) if rows else None
+
+
+def executions(ledger: Ledger, number: int) -> tuple[ExecutionRow, ...]:
+    """Return what became of each step of a run, in order; retried attempts included."""
+    names = ExecutionRow.__struct_fields__
+    return tuple(
+        ExecutionRow(**{name: row[name] for name in names}) for row in ledger.query("executions", run=number)
+    )
+
+
+def result(ledger: Ledger, key: str) -> Result | None:
+    """Return the result of a full key."""
+    rows = ledger.query("result_by_key", key=key)
+    if not rows:
+        return None
+    payload = rows[0]["payload"]
+    event = decode(payload.encode() if isinstance(payload, str) else payload)
+    return event.result if isinstance(event, StepFinished) else None
+
+
+def artifacts(ledger: Ledger, number: int) -> Iterator[tuple[str, str, Artifact]]:
+    """Yield step, output field and artifact of all that a run computed or reused."""
+    for row in executions(ledger, number):
+        found = result(ledger, row.key) if row.state in {"computed", "reused"} else None
+        for field, artifact in (found.outputs if found else {}).items():
+            yield row.step, field, artifact
+
+
+def _run(row: Mapping[str, Any]) -> RunRow:
+    names = [name for name in RunRow.__struct_fields__ if name not in {"commit", "targets", "parameters", "dirty"}]
+    return RunRow(
+        commit=row["commit_id"],
+        dirty=bool(row["dirty"]),
+        targets=tuple(json.loads(row["targets"])),
+        parameters=json.loads(row["parameters"]),
+        **{name: row[name] for name in names},
+    )
