@@ -1,0 +1,57 @@
+"""Says what to do about a word that `legato` does not have.
+
+Rule: a word that is planned is told from a word that is misspelt.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from legato.domain.errors import ConfigurationError
+from legato.pipeline.nearest import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+TRIGGERS: Final = "start runs by `legato run` from a shell, cron or CI job for now"
+LATER: Final = {
+    "on_pull_request": TRIGGERS,
+    "on_push": TRIGGERS,
+    "on_schedule": TRIGGERS,
+    "on_drift": TRIGGERS,
+    "on_new_data": TRIGGERS,
+    "scheduled": TRIGGERS,
+    "canary": "leave rollout= out: an endpoint moves to the new version at once",
+    "monitor": "leave monitor= out",
+    "live": "leave monitor= out",
+    "latency": "leave this gate out",
+    "better_than": "use lg.no_worse_than_champion(metric, margin=0.0) for now",
+    "tune": "set parameters by `legato run -p STEP.NAME=VALUE` for now",
+    "floats": "set parameters by `legato run -p STEP.NAME=VALUE` for now",
+    "include": "import the steps by name: from shared.steps import split",
+    "dvc": 'write each stage as lg.command("name", "python …") for now',
+    "bundle": "use one artifact as the model for now",
+    "registered": "read the model in a step for now",
+    "checkpoints": "use lg.out_folder() for now",
+    "Gathered": "take a list or mapping as one artifact for now",
+    "Remote": "take a pathlib.Path for now",
+    "Reference": "return the value itself for now",
+    "diff": "compare two runs by `legato show` for now",
+}
+"""Words of the authoring interface that this version does not act on, and what serves until then."""
+
+
+class WordError(ConfigurationError, AttributeError):
+    """A word that `legato` does not have; also an AttributeError, so that `hasattr` answers."""
+
+
+def no_such_word(name: str, known: Iterable[str]) -> WordError:
+    """Return the error for `lg.<name>`.
+
+    >>> no_such_word("datset", ["dataset", "step"]).hint
+    'did you mean `lg.dataset`?'
+    """
+    if name in LATER:
+        return WordError(f"lg.{name} is not supported by this version of legato", hint=LATER[name])
+    words = [f"lg.{word}" for word in known if not word.startswith("_")]
+    return WordError(f"legato has no word {name!r}", hint=did_you_mean(f"lg.{name}", words, "words"))
