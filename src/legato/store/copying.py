@@ -1,0 +1,82 @@
+"""Moves bytes between open files: hashing, copying, sharing.
+
+Rule: what is hashed is what is written; a partial write is never taken for a whole one.
+"""
+
+import hashlib
+import os
+import sys
+from typing import Final
+
+BLOCK: Final = 1 << 20
+"""Bytes that are read, hashed and written at once."""
+
+_FICLONE: Final = 0x40049409  # linux/fs.h
+
+
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
+    """Write all of `data`; the system may take it in parts."""
+    written = os.write(descriptor, data)
+    while written < len(data):
+        data = memoryview(data)[written:]
+        written = os.write(descriptor, data)
+
+
+def hash_file(descriptor: int) -> str:
+    """Return the SHA-256 of an open file from its start, and leave it there."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    with open(descriptor, "rb", buffering=0, closefd=False) as source:
+        found = hashlib.file_digest(source, "sha256").hexdigest()
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return found
+
+
+def copy_hashing(source: int, target: int) -> str:
+    """Copy the rest of `source` to `target` and return the SHA-256 of exactly what was written."""
+    hashing = hashlib.sha256()
+    block = memoryview(bytearray(BLOCK))
+    while count := os.readv(source, [block]):
+        hashing.update(block[:count])
+        write_all(target, block[:count])
+    return hashing.hexdigest()
+
+
+def copy(source: int, target: int) -> None:
+    """Copy all of `source` to `target`, inside the kernel where it can."""
+    if sys.platform == "linux" and _copied_by_kernel(source, target):
+        return
+    os.lseek(source, 0, os.SEEK_SET)
+    os.ftruncate(target, 0)
+    os.lseek(target, 0, os.SEEK_SET)
+    copy_hashing(source, target)
+
+
+def _copied_by_kernel(source: int, target: int) -> bool:
+    size = os.fstat(source).st_size
+    done = 0
+    try:
+        while done < size:
+            count = os.copy_file_range(source, target, size - done, done)
+            if not count:
+                break
+            done += count
+    except OSError as error:
+        import errno
+
+        if error.errno in {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}:
+            return False
+        raise
+    return done == size
+
+
+def share(source: int, target: int) -> bool:
+    """Let an empty file share the bytes of another until either is written; False where the disk cannot."""
+    if sys.platform != "linux":
+        return False
+    import fcntl
+
+    try:
+        fcntl.ioctl(target, _FICLONE, source)
+    except OSError:
+        return False
+    return True
