@@ -6,7 +6,7 @@ Rule: progress is for eyes; nothing is decided from it, and the ledger does not 
 from collections.abc import Mapping
 from enum import StrEnum
 
-from legato.domain.artifacts import Usage
+from legato.domain.artifacts import Artifact, Usage
 from legato.domain.graph import Struct
 from legato.domain.keys import Cause
 
@@ -96,7 +96,7 @@ class StepSummary(Struct, frozen=True, kw_only=True):
     key: str = ""
     causes: tuple[Cause, ...] = ()
     usage: Usage = Usage()
-    outputs: Mapping[str, str] = {}
+    outputs: Mapping[str, Artifact] = {}
     message: str = ""
     hint: str = ""
     details: str = ""
