@@ -1,0 +1,61 @@
+"""What a supervisor needs of the operating system: to begin a child, notice its end, end it with its family.
+
+Rule: a supervisor asks here and nowhere else, so that it is the same on every system.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Protocol
+
+Leave = Callable[[], None]
+"""Lets go of the supervisor's own descriptors, in a forked child."""
+
+
+Follow = Callable[[bytes, Sequence[int]], int]
+"""What a child does with its order and its descriptors; returns its exit code."""
+
+
+class Begins(Protocol):
+    """Begins children of one kind."""
+
+    def begin(self, order: bytes, fds: Sequence[int], leave: Leave) -> int:
+        """Begin a child that follows `order` with `fds`, and return its process number.
+
+        The descriptors remain the caller's to close. Raises OSError when the system has no room.
+        """
+
+    @property
+    def lacks(self) -> bool:
+        """Whether `get_ready` would make the next start quicker."""
+
+    def get_ready(self, leave: Leave) -> None:
+        """Do ahead what the next start needs; called when there is nothing else to do."""
+
+    @property
+    def waiting(self) -> Sequence[int]:
+        """Children that have been made ahead."""
+
+
+class Family(Protocol):
+    """Watches and ends the children of this process."""
+
+    @property
+    def patience_s(self) -> float:
+        """How long, at the end, children are given to end by themselves as their channels have ended too."""
+
+    def adopt(self) -> None:
+        """Become the parent of orphans below this process, where the system knows such a thing."""
+
+    def watch(self, pid: int) -> int:
+        """Return a descriptor that is readable once the child has ended, or -1 where there is none."""
+
+    def end(self, pid: int) -> None:
+        """Kill a child that is not yet reaped, and all its descendants."""
+
+    def end_strays(self, known: Collection[int], above: int) -> None:
+        """Kill and reap what ended children, begun from `above` on, have left behind."""
+
+    def resident_bytes(self, pid: int, limit: int) -> int:
+        """Return what a child and its descendants hold; may be rough below `limit`."""
+
+    def killed_for_memory(self) -> bool:
+        """Say whether the system has killed something to free memory since it was last asked."""

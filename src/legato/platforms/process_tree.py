@@ -1,0 +1,145 @@
+"""Who descends from whom, and what they hold in memory, read from Linux's /proc.
+
+Rule: reading never fails for a process that ends meanwhile; it is then simply not there.
+"""
+
+import os
+import signal
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+_DEAD: Final = frozenset(b"ZX")
+_PATIENCE_S: Final = 2.0
+_NAP_S: Final = 0.001
+_FEW: Final = 32
+
+
+class Member(NamedTuple):
+    """A process as /proc shows it: `state` is the letter that `ps` prints, as a byte."""
+
+    pid: int
+    parent: int
+    state: int
+
+
+def children_by_parent(above: int = 0) -> Mapping[int, list[Member]]:
+    """Return the living and dead (not yet reaped) processes by their parent.
+
+    Args:
+        above: Leave out what was begun before this process was, where the order of numbers tells.
+    """
+    found: defaultdict[int, list[Member]] = defaultdict(list)
+    for pid in _pids(above):
+        member = _member(pid)
+        if member is not None:
+            found[member.parent].append(member)
+    return found
+
+
+def descendants(pid: int) -> list[int]:
+    """Return all processes below `pid` that live."""
+    by_parent = children_by_parent(pid)
+    found: list[int] = []
+    left = [pid]
+    while left:
+        for child in by_parent.get(left.pop(), ()):
+            left.append(child.pid)
+            if child.state not in _DEAD:
+                found.append(child.pid)
+    return found
+
+
+def stop_all(pid: int) -> None:
+    """Kill `pid` and everything below it: first all are stopped, so that none begins another meanwhile.
+
+    Only a parent may call it, before it reaps `pid`: until then the number cannot be another process's.
+    """
+    _signal([pid], signal.SIGSTOP)
+    seen: set[int] = set()
+    while new := [one for one in descendants(pid) if one not in seen]:
+        seen.update(new)
+        _signal(new, signal.SIGSTOP)
+    _signal([*seen, pid], signal.SIGKILL)
+
+
+def end_strays(known: Iterable[int], above: int) -> None:
+    """Kill and reap children of this process that it does not know: orphans that were left to it.
+
+    Args:
+        known: Children that stay.
+        above: The oldest child that may have left orphans.
+    """
+    stays = frozenset(known)
+    newest = youngest()
+    if above <= newest <= above + _FEW and stays.issuperset(range(above + 1, newest + 1)):
+        return  # nobody on this machine has begun anything since
+    me = os.getpid()
+    for _ in range(round(_PATIENCE_S / _NAP_S)):
+        strays = [one.pid for one in children_by_parent(above).get(me, ()) if one.pid not in stays]
+        if not strays:
+            return
+        for pid in strays:
+            stop_all(pid)
+        for pid in strays:
+            os.waitpid(pid, os.WNOHANG)
+        time.sleep(_NAP_S)  # the kernel needs a moment; what waits for a disk may outlast our patience
+
+
+def youngest() -> int:
+    """Return the number of the process or thread that was begun last on this machine."""
+    with open("/proc/loadavg", "rb") as file:  # noqa: PTH123 - pathlib costs more than the read
+        return int(file.read().rsplit(None, 1)[1])
+
+
+def resident_bytes(pid: int, limit: int) -> int:
+    """Return what `pid` and its descendants hold together.
+
+    The sum of resident pages counts pages that are shared by a fork once for each; only where it is above
+    `limit` is the costly, fair share of each asked for.
+    """
+    members = [pid, *descendants(pid)]
+    held = sum(_resident(member) for member in members)
+    return held if held <= limit else sum(_fair_share(member) for member in members)
+
+
+def _pids(above: int) -> Iterable[int]:
+    newest = youngest()
+    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 - names only
+    return [pid for pid in pids if pid >= above] if above <= newest else pids  # else the numbers have wrapped
+
+
+def _member(pid: int) -> Member | None:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - as above
+            rest = file.read().rpartition(b")")[2].split(None, 2)
+    except OSError:
+        return None
+    return Member(pid, int(rest[1]), rest[0][0])
+
+
+def _resident(pid: int) -> int:
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as file:  # noqa: PTH123 - as above
+            return int(file.read().split()[1]) * _PAGE_BYTES
+    except OSError:
+        return 0
+
+
+def _fair_share(pid: int) -> int:
+    try:
+        with open(f"/proc/{pid}/smaps_rollup", "rb") as file:  # noqa: PTH123 - as above
+            lines = file.read().splitlines()
+    except OSError:
+        return _resident(pid)
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(b"Pss:"))
+
+
+def _signal(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except (ProcessLookupError, PermissionError):  # ended meanwhile, or became another user's by setuid
+            continue
