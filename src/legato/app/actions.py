@@ -3,7 +3,6 @@
 Rule: no printing, no exit codes; progress goes to the callable that was handed in.
 """
 
-import getpass
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ import msgspec
 from legato.app.config import Project, find_project
 from legato.app.fresh import name_of
 from legato.app.freshness import remember
+from legato.app.models import actor
 from legato.app.opening import Opened, platform_name
 from legato.app.options import Options, overrides_of
 from legato.app.budgeting import budget
@@ -122,7 +122,8 @@ def _again(graph: Graph, options: Options) -> frozenset[str]:
 
 
 def _started(opened: Opened, graph: Graph, options: Options) -> RunStarted:
-    commit = describe(opened.project.root)
+    commit = opened.registrar.commit = describe(opened.project.root)
+    opened.registrar.actor = actor()
     parameters = {
         f"{node.name}.{setting.name}": setting.shown
         for node in graph.nodes
@@ -137,18 +138,11 @@ def _started(opened: Opened, graph: Graph, options: Options) -> RunStarted:
         commit=commit.id,
         dirty=commit.dirty,
         branch=commit.branch,
-        actor=_actor(),
+        actor=actor(),
         owner=owner_name(),
         parameters=parameters,
         steps=tuple(node.name for node in graph.nodes),
     )
-
-
-def _actor() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container without a passwd entry
-        return str(os.getuid())
 
 
 def plan(options: Options) -> Plan:

@@ -14,6 +14,7 @@ from legato.domain.graph import Node
 from legato.engine.kinds import Acted
 from legato.ledger import Ledger
 from legato.registry import read
+from legato.registry.read import Version
 from legato.serve.generation import Generation, Served
 from legato.store import Store
 
@@ -30,19 +31,7 @@ def deploy(project: Project, ledger: Ledger, store: Store, node: Node) -> Acted:
         wanted = ", ".join(node.detail["environments"])
         return Acted(notes=(f"lives in {wanted}; only `local` can be served by this version",))
     version = read.version(ledger, f"{model}@champion", environment="local")
-    served = Served(
-        name=model,
-        version=str(version.number),
-        folder=str(place_servable(project, store, version.servable, model)),
-        digest=version.servable.digest if version.servable else "",
-    )
-    generation = Generation(
-        number=0,
-        endpoint=name,
-        models=(served,),
-        root=str(project.root),
-        allow_unsafe=project.allow_unsafe,
-    )
+    generation = generation_of(project, store, version, endpoint=name)
     endpoint = endpoints.ensure(folder_of(project, name), name, generation)
     if endpoint.action != "unchanged":
         changed = EndpointChanged(
@@ -51,6 +40,25 @@ def deploy(project: Project, ledger: Ledger, store: Store, node: Node) -> Acted:
         ledger.append([changed])
     where = f"{endpoint.address}/v2/models/{model}"
     return Acted(notes=(f"{endpoint.action}: {model} version {version.number} answers at {where}",))
+
+
+def generation_of(project: Project, store: Store, version: Version, *, endpoint: str) -> Generation:
+    """Return the generation that serves one version."""
+    servable = version.servable
+    served = Served(
+        name=version.model,
+        version=str(version.number),
+        folder=str(place_servable(project, store, servable, version.model)),
+        digest=servable.digest if servable else "",
+    )
+    return Generation(
+        number=0,
+        endpoint=endpoint,
+        models=(served,),
+        root=str(project.root),
+        paths=(str((project.root / project.pipeline).parent),),
+        allow_unsafe=project.allow_unsafe,
+    )
 
 
 def folder_of(project: Project, name: str) -> Path:

@@ -1,7 +1,7 @@
 """Endpoints of this machine: serving processes in the background, kept as their generation files say.
 
-Rule: asking twice changes nothing; a new version is swapped in without a lost request, and one that does not load or
-fails its self-test leaves the old one answering. Format of the folder: docs/formats/generation.md.
+Rule: asking twice changes nothing; a new version is swapped in without a lost request, and one that does not
+load or fails its self-test leaves the old one answering. Format of the folder: docs/formats/generation.md.
 """
 
 import contextlib
@@ -41,7 +41,7 @@ _PASSED_ON: Final = ("HOME", "LANG", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "T
 _PASSED_ON_ENDS: Final = ("_NUM_THREADS", "_MAX_THREADS")
 
 
-class Endpoint(Struct):
+class Endpoint(Struct, frozen=True, kw_only=True):
     """One endpoint of this machine.
 
     Attributes:
@@ -69,7 +69,7 @@ def ensure(  # noqa: PLR0913 - what an endpoint is made of
     port: int = 0,
     python: str = sys.executable,
     timeout_s: float = 120.0,
-    environment: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] = os.environ,  # noqa: TID251 - app is where it is read
 ) -> Endpoint:
     """Have an endpoint serve `generation`, and return it once every worker answers with it.
 
@@ -80,7 +80,7 @@ def ensure(  # noqa: PLR0913 - what an endpoint is made of
         port: Where to listen; 0 keeps the port it has or had, else takes a free one.
         python: The interpreter to run it with; another one than before restarts it.
         timeout_s: How long loading may take.
-        environment: The variables of this process; only a short list is passed on. None: `os.environ`.
+        environment: Variables; only a short list of them is passed on.
 
     Raises:
         OutsideError: The port is taken, or the process died or hangs; the message holds the end of its log.
@@ -95,7 +95,7 @@ def ensure(  # noqa: PLR0913 - what an endpoint is made of
             _end(state)
             state = None
         if state is None:
-            return keeper.start(generation, port, python, _passed_on(os.environ if environment is None else environment))
+            return keeper.start(generation, port, python, _passed_on(environment))
         return keeper.swap(generation, state)
 
 
@@ -172,9 +172,9 @@ def _signal(state: ServingState, number: signal.Signals) -> None:
 
 def _within(timeout_s: float, holds: Callable[[], bool], pid: int) -> bool:
     """Wait until `holds`; return whether it did in time."""
-    deadline = time.monotonic() + timeout_s
+    deadline = time.monotonic() + timeout_s  # noqa: TID251 - app is where the clock is read
     while not holds():
-        if time.monotonic() > deadline:
+        if time.monotonic() > deadline:  # noqa: TID251 - as above
             return False
         time.sleep(_LOOK_S)
         _reap(pid)
@@ -189,7 +189,9 @@ def _passed_on(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _endpoint(name: str, state: ServingState, generation: Generation, action: str, *, ready: bool = True) -> Endpoint:
+def _endpoint(
+    name: str, state: ServingState, generation: Generation, action: str, *, ready: bool = True
+) -> Endpoint:
     return Endpoint(
         name=name,
         address=state.address,
@@ -210,7 +212,9 @@ class _Keeper:
         self._name = name
         self._timeout_s = timeout_s
 
-    def start(self, generation: Generation, port: int, python: str, environment: Mapping[str, str]) -> Endpoint:
+    def start(
+        self, generation: Generation, port: int, python: str, environment: Mapping[str, str]
+    ) -> Endpoint:
         """Start a process and wait until it answers."""
         before = self._before()
         wanted = msgspec.structs.replace(generation, number=before.number + 1 if before is not None else 1)
@@ -224,7 +228,7 @@ class _Keeper:
         return _endpoint(self._name, state, wanted, "started")
 
     def swap(self, generation: Generation, state: ServingState) -> Endpoint:
-        """Have a living process take up `generation`; on failure it goes on with what it had, and this raises."""
+        """Have a living process take up `generation`; when it cannot, it goes on as before; this raises."""
         before = self._before()
         number = before.number if before is not None else 0
         if before is not None and msgspec.structs.replace(generation, number=number) == before:
@@ -272,11 +276,12 @@ class _Keeper:
             return os.posix_spawn(python, command, dict(environment), file_actions=files, setsid=True)
         except OSError as error:
             raise OutsideError(
-                f"{python} does not start: {error.strerror}", hint="name an interpreter that has Legato installed"
+                f"{python} does not start: {error.strerror}",
+                hint="name an interpreter that has Legato installed",
             ) from error
 
     def _settled(self, wanted: Generation, pid: int) -> ServingState:
-        """Wait until every worker has taken `wanted`; raises when one refuses, the process dies, or time is up."""
+        """Wait until every worker has taken `wanted`; raises when one refuses, dies, or time is up."""
         started = started_at(pid)
         found: list[ServingState] = []
 
@@ -323,7 +328,8 @@ class _Keeper:
         if errors:
             return OutsideError(f"endpoint {self._name!r}: {errors[-1]}", hint=hints[-1] if hints else "")
         return OutsideError(
-            f"endpoint {self._name!r} ended while it started{self._tail()}", hint=f"see {self._folder / LOG_FILE}"
+            f"endpoint {self._name!r} ended while it started{self._tail()}",
+            hint=f"see {self._folder / LOG_FILE}",
         )
 
     def _tail(self) -> str:

@@ -47,11 +47,11 @@ def _last_place(error: BaseException, root: Path) -> str:
     return place
 
 
-def refusal(error: LegatoError) -> Refused:
-    """Return an error as data."""
+def refusal(error: LegatoError, root: str) -> Refused:
+    """Return an error as data; places in the repository become relative to it."""
     details = error.details if isinstance(error, UserCodeError) else ""
     return Refused(
-        error=type(error).__name__, message=error.message, hint=error.hint, where=error.where, details=details
+        error=type(error).__name__, message=error.message, hint=error.hint, where=error.where.removeprefix(f"{root}/"), details=details
     )
 
 

@@ -4,13 +4,20 @@ Rule: a record answers only while every file, folder, variable and object that t
 as it was, and the ledger has not moved; when in doubt it is silent, and the whole engine decides.
 """
 
+from __future__ import annotations
+
 import marshal
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # `typing` itself costs more than the whole answer
+    from typing import Any
+
 FORMAT = 1
 FILE = "fresh.bin"
 LIMIT = 64
+_IGNORED = frozenset({".legato", "__pycache__"})
 _TAKES_VALUE = frozenset({"-p", "--parameter"})
 
 
@@ -48,12 +55,12 @@ def name_of(folder: str, arguments: list[str]) -> str:
     return "\0".join([folder, sys.executable, *arguments])
 
 
-def _find(folder: str, arguments: list[str]) -> dict[str, object] | None:
+def _find(folder: str, arguments: list[str]) -> dict[str, Any] | None:
     name = name_of(folder, arguments)
     while True:
         records = read(folder + "/.legato/" + FILE)
         if name in records:
-            found: dict[str, object] = records[name]
+            found: dict[str, Any] = records[name]
             return found
         parent = os.path.dirname(folder)  # noqa: PTH120 - as above
         if parent == folder:
@@ -61,7 +68,7 @@ def _find(folder: str, arguments: list[str]) -> dict[str, object] | None:
         folder = parent
 
 
-def read(path: str) -> dict[str, dict[str, object]]:
+def read(path: str) -> dict[str, dict[str, Any]]:
     """Return the records in a file; none when it is missing, of another version, or damaged."""
     try:
         with open(path, "rb") as source:  # noqa: PTH123 - as above
@@ -70,36 +77,55 @@ def read(path: str) -> dict[str, dict[str, object]]:
         return {}
     if not isinstance(data, dict) or data.get("format") != (FORMAT, sys.hexversion):
         return {}
-    records: dict[str, dict[str, object]] = data["records"]
+    records: dict[str, dict[str, Any]] = data["records"]
     return records
 
 
-def _holds(record: dict[str, object]) -> bool:
+def _holds(record: dict[str, Any]) -> bool:
     stat = os.stat
     try:
-        for path, size, mtime_ns, ctime_ns, inode in record["files"]:  # type: ignore[attr-defined]
+        for path, size, mtime_ns, ctime_ns, inode in record["files"]:
             now = stat(path)
             if (now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino) != (size, mtime_ns, ctime_ns, inode):
                 return False
-        for path, mtime_ns in record["folders"]:  # type: ignore[attr-defined]
-            if stat(path).st_mtime_ns != mtime_ns:
+        for path, names in record["folders"]:
+            if listing(path) != names:
                 return False
     except OSError:
         return False
-    for path in record["absent"]:  # type: ignore[attr-defined]
+    for path in record["absent"]:
         if os.path.lexists(path):
             return False
-    environment = os.environ  # noqa: TID251 - the roof's own doorway
-    return all(environment.get(name) == value for name, value in record["variables"].items())  # type: ignore[attr-defined]
+    return all(_variable(name) == digest for name, digest in record["variables"].items())
 
 
-def write(state: str, name: str, record: dict[str, object]) -> None:
+def _variable(name: str) -> str:
+    """Return the digest of a variable's value, as the loader told it; empty when it is not set."""
+    value = os.environ.get(name)  # noqa: TID251 - the roof's own doorway
+    if value is None:
+        return ""
+    import hashlib
+
+    return "sha256:" + hashlib.sha256(os.fsencode(value)).hexdigest()
+
+
+def listing(folder: str) -> list[str] | int:
+    """Return what lies in a folder that imports are looked for in; our own state does not count.
+
+    A folder of installed packages is too long to list, and changes only by installing: its time stamp serves.
+    """
+    if "-packages" in folder:
+        return os.stat(folder).st_mtime_ns  # noqa: PTH116 - as above
+    return sorted(name for name in os.listdir(folder) if name not in _IGNORED)  # noqa: PTH208 - as above
+
+
+def write(state: str, name: str, record: dict[str, Any]) -> None:
     """Keep a record; the newest `LIMIT` stay.
 
     Args:
         state: The state folder.
         name: From `name_of`.
-        record: `files` (path, size, mtime_ns, ctime_ns, inode), `folders` (path, mtime_ns), `absent` paths,
+        record: `files` (path, size, mtime_ns, ctime_ns, inode), `folders` (path, listing), `absent` paths,
             `variables` by name, and `said`.
     """
     path = f"{state}/{FILE}"

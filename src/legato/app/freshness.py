@@ -3,17 +3,17 @@
 Rule: only what was at rest before loading began is remembered; anything younger may have changed unseen.
 """
 
-import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from legato.app.fresh import write
 from legato.app.opening import Opened
-from legato.domain.artifacts import Manifest
+from legato.domain.digests import Digest
 from legato.domain.graph import Graph
 from legato.domain.progress import State, Summary
-from legato.engine import read
-from legato.engine.files import Signature, at_rest, signature
+from legato.engine.files import at_rest, signature
+from legato.store import read_manifest
 
 _SERVES: Final = frozenset({State.COMPUTED, State.REUSED})
 
@@ -40,7 +40,7 @@ def remember(opened: Opened, graph: Graph, name: str, summary: Summary) -> None:
         name,
         {
             "files": [item for item in (*found, *objects) if item],
-            "folders": [(path, os.stat(path).st_mtime_ns) for path in opened.loaded.watched.folders],  # noqa: PTH116
+            "folders": list(opened.listings.items()),
             "absent": [*rest.absent, f"{ledger}-wal"],
             "variables": dict(opened.loaded.watched.variables),
             "said": f"up to date: {len(summary.steps)} steps reused\n",
@@ -68,7 +68,7 @@ class _Rest:
 
     def object(self, path: str) -> tuple[str, int, int, int, int] | None:
         """Return the stat of what this run itself wrote."""
-        current: Signature | None = signature(path)
+        current = signature(path)
         if current is None:
             self.whole = False
             return None
@@ -79,8 +79,13 @@ def _configuration(root: Path) -> list[str]:
     return [str(root / "legato.toml"), str(root / "pyproject.toml")]
 
 
-def _objects(opened: Opened, summary: Summary) -> list[str]:
-    paths = []
+def _objects(opened: Opened, summary: Summary) -> Iterator[str]:
+    """Yield the files of the store that the run's results lie in."""
+    digests: dict[Digest, None] = {}
     for step in summary.steps:
-        ...
-    return paths
+        for artifact in step.outputs.values():
+            digests[artifact.digest] = None
+            if artifact.tree:
+                manifest = read_manifest(opened.store.path(artifact.digest).read_bytes())
+                digests |= dict.fromkeys(entry.digest for entry in manifest.files)
+    yield from (str(opened.store.path(digest)) for digest in digests)

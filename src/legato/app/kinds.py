@@ -131,15 +131,16 @@ def put_json(store: Store, value: object, format_: str) -> Artifact:
 
 @dataclass(frozen=True)
 class DatasetKind:
-    """A file or folder of the repository, taken as it is now."""
+    """A file or folder of the repository, taken as it is now; `seen` gets its digest, for lineage."""
 
     store: Store
     files: Files
+    seen: dict[str, str]
 
     def call(self, node: Node, inputs: Inputs) -> Call:
         """Return the snapshot, keyed by the content."""
         path = str(node.detail["path"])
-        digest = self._content(node, Path(self.files.root) / path, path)
+        digest = self.seen[node.name] = self._content(node, Path(self.files.root) / path, path)
         name = Path(path).name
         recipe = (
             Ingredient("kind", "", f"dataset/{BUILTIN_FORMAT}"),
@@ -162,8 +163,11 @@ class DatasetKind:
 
     def _manifest(self, place: Path, path: str) -> Manifest:
         entries = []
+        self.files.digest(f"{path.rstrip('/')}/")
         for file in sorted(place.rglob("*")):
-            if file.is_file():
+            if file.is_dir():
+                self.files.digest(f"{file.relative_to(self.files.root).as_posix()}/")
+            elif file.is_file():
                 relative = file.relative_to(place).as_posix()
                 digest = self.files.digest(f"{path.rstrip('/')}/{relative}")
                 status = file.stat()

@@ -34,7 +34,8 @@ def prepare(request: bytes) -> Prepared:
         pipeline = Pipeline(_REQUEST.decode(request))
         reply = pipeline.describe()
     except LegatoError as error:
-        return Prepared(reply=_ENCODER.encode(refusal(error)), execute=_refuse, answer=_silent)
+        root = _REQUEST.decode(request).root
+        return Prepared(reply=_ENCODER.encode(refusal(error, root)), execute=_refuse, answer=_silent)
     return Prepared(
         reply=_ENCODER.encode(reply),
         execute=pipeline.execute,

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
+
 from legato.app.config import Project, find_project, find_root
 from legato.app.wiring import alive, open_ledger, open_store
 from legato.domain.artifacts import Artifact
@@ -32,19 +34,6 @@ class ShownArtifact(Struct, frozen=True, kw_only=True):
     step: str
     run: int
     artifact: Artifact
-
-
-class Status(Struct, frozen=True, kw_only=True):
-    """Where a project stands; models and endpoints as lines for people."""
-
-    root: str
-    pipeline: str
-    store: str
-    objects: int
-    size_bytes: int
-    last: RunRow | None = None
-    models: tuple[str, ...] = ()
-    endpoints: tuple[str, ...] = ()
 
 
 def project_at(folder: Path) -> Project:
@@ -75,32 +64,6 @@ def ledger_of(folder: Path) -> Iterator[tuple[Project, Ledger]]:
         ledger.close()
 
 
-def status(folder: Path) -> Status:
-    """Return where the project stands."""
-    from legato.app.models import lines as model_lines
-    from legato.app.serving_local import lines as endpoint_lines
-
-    project = project_at(folder)
-    objects = [path.stat().st_size for path in (project.state / "store" / "objects").rglob("*") if path.is_file()]
-    last: RunRow | None = None
-    models: tuple[str, ...] = ()
-    if (project.state / "ledger.db").is_file():
-        with ledger_of(folder) as (_, ledger):
-            found = read.runs(ledger, 1)
-            last = _living(found[0]) if found else None
-            models = model_lines(ledger)
-    return Status(
-        root=str(project.root),
-        pipeline=project.pipeline,
-        store=str(project.state / "store"),
-        objects=len(objects),
-        size_bytes=sum(objects),
-        last=last,
-        models=models,
-        endpoints=endpoint_lines(project),
-    )
-
-
 def runs(folder: Path, limit: int) -> tuple[RunRow, ...]:
     """Return the newest runs; one whose process died without a word is `lost`."""
     if limit < 1:
@@ -108,14 +71,12 @@ def runs(folder: Path, limit: int) -> tuple[RunRow, ...]:
     if not (project_at(folder).state / "ledger.db").is_file():
         return ()
     with ledger_of(folder) as (_, ledger):
-        return tuple(_living(run) for run in read.runs(ledger, limit))
+        return tuple(living(run) for run in read.runs(ledger, limit))
 
 
-def _living(run: RunRow) -> RunRow:
+def living(run: RunRow) -> RunRow:
     if run.state != "running" or alive(run.owner):
         return run
-    import msgspec
-
     return msgspec.structs.replace(run, state="lost")
 
 
@@ -128,7 +89,7 @@ def show(folder: Path, what: str) -> ShownRun | ShownArtifact:
         run = read.run(ledger, number)
         if run is None:
             raise MissingError(f"there is no run {number}", hint="`legato runs` lists them")
-        return ShownRun(run=_living(run), steps=read.executions(ledger, number))
+        return ShownRun(run=living(run), steps=read.executions(ledger, number))
 
 
 def run_number(ledger: Ledger, what: str) -> int | None:

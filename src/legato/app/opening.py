@@ -16,6 +16,7 @@ import msgspec
 from legato.app.config import Project
 from legato.app.deploying import deploy
 from legato.app.failures import raised
+from legato.app.fresh import listing
 from legato.app.kinds import ActionKind, BuiltinKind, ChampionKind, DatasetKind, JobKind, Sources
 from legato.app.registering import Registrar
 from legato.app.wiring import current_format, launch_platform, open_ledger, open_store
@@ -41,6 +42,7 @@ class Opened:
     """A loaded pipeline with its store, ledger and results. Close it, or use it in a `with`.
 
     Attributes:
+        listings: What lay in each folder that imports were looked for in.
         began_ns: When loading began; what changed after that is not trusted to be what was read.
     """
 
@@ -56,6 +58,7 @@ class Opened:
         self.platform = launch_platform(msgspec.json.encode(request), self.variables)
         try:
             self.loaded = self._reply()
+            self.listings = {folder: listing(folder) for folder in self.loaded.watched.folders}
             self._open()
         except BaseException:
             self.platform.close()
@@ -81,11 +84,18 @@ class Opened:
         self.kinds = self._kinds()
 
     def _kinds(self) -> dict[str, Kind]:
-        registrar = Registrar(self.ledger, self.store, self.graph, self.sources, self.environment)
+        registrar = self.registrar = Registrar(
+            self.ledger,
+            self.store,
+            self.graph,
+            self.sources,
+            environment=self.environment,
+            platform=platform_name(),
+        )
         here = (Ingredient("kind", "environment", self.environment),)
         job, builtin = JobKind(self.sources), BuiltinKind(self.sources)
         return {
-            "dataset": DatasetKind(self.store, self.files),
+            "dataset": DatasetKind(self.store, self.files, registrar.data),
             "step": job,
             "check": job,
             "command": builtin,

@@ -1,7 +1,7 @@
-"""The serving process: `python -m legato.app.serving --generation FILE` answers for the models that the file names.
+"""The serving process: `python -m legato.app.serving --generation FILE` answers for the models named there.
 
-Rule: the only process that loads models for others to ask; it listens on this machine alone, and reads a pickle only
-where the generation file allows it. Format of its state file: docs/formats/generation.md.
+Rule: the only process that loads models for others to ask; it listens on this machine alone, and reads a
+pickle only where the generation file allows it. Format of its state file: docs/formats/generation.md.
 """
 
 import argparse
@@ -40,7 +40,7 @@ _LOOK_S: Final = 0.2
 _LOG: Final = logging.getLogger("legato.serve")
 
 
-class ServingState(Struct):
+class ServingState(Struct, frozen=True, kw_only=True):
     """What a serving process says of itself, beside its generation file.
 
     Attributes:
@@ -93,15 +93,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     limits = Limits()
-    parser = argparse.ArgumentParser(prog="python -m legato.app.serving", description="Answer for models over HTTP.")
-    parser.add_argument("--generation", type=Path, required=True, help="The file that says what to serve; watched.")
+    parser = argparse.ArgumentParser(
+        prog="python -m legato.app.serving", description="Answer for models over HTTP."
+    )
+    parser.add_argument(
+        "--generation", type=Path, required=True, help="The file that says what to serve; watched."
+    )
     parser.add_argument("--host", default="127.0.0.1", help="The address to listen on; this machine's own.")
-    parser.add_argument("--port", type=int, default=0, help="0 takes a free port and writes it to state.json.")
+    parser.add_argument(
+        "--port", type=int, default=0, help="0 takes a free port and writes it to state.json."
+    )
     parser.add_argument("--workers", type=int, default=1, help="Processes that answer.")
     parser.add_argument("--body-bytes", type=int, default=limits.body_bytes, help="The largest body.")
-    parser.add_argument("--header-timeout", type=float, default=limits.header_timeout_s, help="Seconds for headers.")
-    parser.add_argument("--body-timeout", type=float, default=limits.body_timeout_s, help="Seconds for a body.")
-    parser.add_argument("--drain-timeout", type=float, default=limits.drain_timeout_s, help="Seconds to stop.")
+    parser.add_argument(
+        "--header-timeout", type=float, default=limits.header_timeout_s, help="Seconds for headers."
+    )
+    parser.add_argument(
+        "--body-timeout", type=float, default=limits.body_timeout_s, help="Seconds for a body."
+    )
+    parser.add_argument(
+        "--drain-timeout", type=float, default=limits.drain_timeout_s, help="Seconds to stop."
+    )
     parser.add_argument("--worker", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--listen-fd", type=int, default=-1, help=argparse.SUPPRESS)
     return parser
@@ -164,7 +176,7 @@ def load_generation(generation: Generation) -> list[Model]:
     Raises:
         LegatoError: One of them does not load, is not allowed, or fails its self-test.
     """
-    with FirstParty(generation.paths) as code:
+    with FirstParty(generation.code_paths()) as code:
 
         def load_native(folder: Path, servable: Servable) -> object:
             return _load_native(folder, servable, code, allow_unsafe=generation.allow_unsafe)
@@ -238,7 +250,7 @@ class _Supervisor:
         """Replace a worker that died; return the exit code that its end calls for."""
         if self._stopping:
             return abs(code)
-        now = time.monotonic()
+        now = time.monotonic()  # noqa: TID251 - app is where the clock is read
         self._deaths = [*(death for death in self._deaths if now - death < 60), now]  # noqa: PLR2004 - a minute
         _LOG.error("worker %d ended with code %d", number, code)
         if len(self._deaths) > _RESPAWNS:

@@ -4,10 +4,11 @@ Rule: everything is opened late and only once; nothing here decides anything.
 """
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from legato.formats import Formats
 from legato.ledger import Ledger, Workshop
@@ -16,6 +17,9 @@ from legato.store import Store
 
 if TYPE_CHECKING:
     from legato.platforms.process import ProcessPlatform
+
+
+_ALWAYS: Final = frozenset({"*", "builtins"})
 
 
 def open_store(state: Path) -> Store:
@@ -37,8 +41,14 @@ def open_ledger(state: Path) -> Ledger:
 
 def open_shelf(first_party: Callable[[str], bool], own: Iterable[tuple[type, object]] = ()) -> Formats:
     """Return all formats, the user's own among them."""
+    import importlib
+
+    from legato.formats.catalogue import CATALOGUE
     from legato.formats.shelf import Shelf
 
+    for entry in CATALOGUE:  # what is imported here is not imported again by every job that is forked from here
+        if _ALWAYS.intersection(entry.roots) or any(root in sys.modules for root in entry.roots):
+            importlib.import_module(entry.module)
     shelf = Shelf(first_party)
     for type_, format_ in own:
         shelf.register(type_, format_)

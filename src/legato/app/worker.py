@@ -47,6 +47,8 @@ class Workbench:
         self.fingerprints = fingerprints
         self.root = Path(request.root)
         self.state = Path(request.state)
+        self.store: Store = open_store(self.state)
+        self.shelf: Formats = open_shelf(sources.first_party, collected.formats)
 
     def command_files(self, node: str) -> tuple[str, ...]:
         """Return the files of a command's checkout."""
@@ -81,8 +83,8 @@ class Work:
         self.order = order
         self.folder = Path(order.folder)
         self._say = say
-        self.store: Store = open_store(bench.state)
-        self.shelf: Formats = open_shelf(bench.sources.first_party, bench.collected.formats)
+        self.store = bench.store
+        self.shelf = bench.shelf
 
     def finish(self) -> Finished:
         """Run the order's kind and return what it made."""
@@ -179,7 +181,12 @@ def _step(work: Work) -> dict[str, Artifact]:
 
 
 def _check(work: Work) -> dict[str, Artifact]:
-    work.call(work.order.node)
+    found = work.call(work.order.node)
+    if found is not None:
+        raise UserCodeError(
+            f"check {work.order.node!r} returned {found!r:.200}, which says nothing",
+            hint="a check fails by `assert` or by raising, and returns nothing",
+        )
     return {}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from legato.app import actions, looking
+from legato.app import actions, looking, standing
 from legato.cli.errors import clean
 from legato.domain.units import show_bytes, show_seconds
 from legato.engine.read import RunRow
@@ -21,7 +21,7 @@ STATE_MARKS = {"computed": "✓", "reused": "=", "failed": "✗", "skipped": "-"
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def status(*, as_json: bool) -> int:
     """Say where this project stands: the last run, what serves, what is in the store."""
-    found = looking.status(Path.cwd())
+    found = standing.status(Path.cwd())
     if as_json:
         sys.stdout.buffer.write(actions.encode_json(found) + b"\n")
         return 0

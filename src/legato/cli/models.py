@@ -10,8 +10,9 @@ import click
 
 from legato.app import actions
 from legato.app import models as app_models
+from legato.app.told import told
 from legato.cli.errors import clean
-from legato.domain.verdicts import Outcome, Verdict
+from legato.domain.verdicts import Outcome
 
 OUTCOME_MARKS = {Outcome.PASS: "✓", Outcome.FAIL: "✗", Outcome.INCONCLUSIVE: "?"}
 
@@ -54,11 +55,6 @@ def show(reference: str, *, as_json: bool) -> int:
     for name, metric in found.metrics.items():
         sys.stdout.write(f"  {clean(name):<18} {'-' if metric is None else f'{metric:.6g}'}\n")
     return 0
-
-
-def told(verdict: Verdict) -> str:
-    """Return a verdict as one line."""
-    return app_models.told(verdict)
 
 
 @models.command()

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from legato.app import actions
+from legato.app.options import read_options
 from legato.cli.errors import clean
 from legato.cli.running import options_of, run_options
 from legato.domain.keys import Ingredient
@@ -53,7 +54,7 @@ def _told(step: PlannedStep) -> str:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def why(step: str, *, everything: bool, as_json: bool) -> int:
     """Say why STEP would run, or why its result serves, and what its key is made of."""
-    options = actions.read_options(Path.cwd(), {"targets": (step,)})
+    options = read_options(Path.cwd(), {"targets": (step,)})
     found = actions.why(options, options.targets[0])
     if as_json:
         sys.stdout.buffer.write(actions.encode_json(found) + b"\n")

@@ -4,19 +4,19 @@ Rule: what ran and why is told while it happens; the last line says what was com
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
 
 from legato.app import actions
-from legato.app.options import Options
+from legato.app.options import Options, read_options
 from legato.cli.progress import Lines, summary_line
 from legato.domain.errors import INTERRUPTED_EXIT_CODE
 from legato.domain.progress import AnyProgress, Summary
 
 
-def run_options(command: click.Command) -> click.Command:
+def run_options(command: Callable[..., int]) -> Callable[..., int]:
     """Add the options that choose what a run is about."""
     for decorate in reversed(
         (
@@ -42,7 +42,7 @@ def run_options(command: click.Command) -> click.Command:
 
 def options_of(words: dict[str, object]) -> Options:
     """Return the typed options of the words that `run_options` added."""
-    return actions.read_options(Path.cwd(), words)
+    return read_options(Path.cwd(), words)
 
 
 @click.command()
@@ -99,7 +99,7 @@ class JsonLines:
 
     def __call__(self, progress: AnyProgress) -> None:
         """Write one object."""
-        sys.stdout.buffer.write(actions.encode_progress(progress) + b"\n")
+        sys.stdout.buffer.write(actions.encode_json(progress) + b"\n")
         sys.stdout.buffer.flush()
 
     def close(self) -> None:

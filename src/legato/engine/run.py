@@ -331,8 +331,9 @@ class Run:
             if step is None:
                 continue
             match event:
-                case JobPrinted(stream=stream, data=data):
-                    self._printed(step, stream, step.masks[stream].feed(data) if step.masks else data)
+                case JobPrinted(data=data):
+                    shown = step.masks[event.stream].feed(data) if step.masks else data
+                    self._printed(step, event.stream, shown)
                 case Said(line=line):
                     self._heard(step, line)
                 case JobEnded():
@@ -475,7 +476,7 @@ class Run:
             key=key,
             causes=step.causes,
             usage=usage,
-            outputs={o.artifact: step.outputs[o.field].digest for o in node.outputs if o.field in step.outputs},
+            outputs={o.artifact: step.outputs[o.field] for o in node.outputs if o.field in step.outputs},
             message=message,
             hint=hint,
             details=details,

@@ -1,0 +1,107 @@
+"""What people ask of the registry on this machine: lists, cards, promotions.
+
+Rule: reads through `registry.read`, moves through `registry.deeds`; nothing of its own.
+"""
+
+import getpass
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from legato.app.looking import ledger_of, project_at
+from legato.domain.errors import MissingError
+from legato.ledger import Ledger
+from legato.registry import deeds, read
+from legato.registry.moves import Request
+from legato.registry.read import Candidate, Model, Version
+from legato.registry.reference import parse
+
+
+def listing(folder: Path) -> tuple[Model, ...]:
+    """Return all models; none where nothing has run."""
+    if not (project_at(folder).state / "ledger.db").is_file():
+        return ()
+    with ledger_of(folder) as (_, ledger):
+        return read.models(ledger)
+
+
+def lines(ledger: Ledger) -> tuple[str, ...]:
+    """Return all models as people read them."""
+    return tuple(line(model) for model in read.models(ledger))
+
+
+def line(model: Model) -> str:
+    """Return one model as people read it."""
+    aliases = ", ".join(
+        f"{alias.alias} is v{alias.version}" + (f" in {alias.environment}" if alias.environment != "local" else "")
+        for alias in model.aliases
+    )
+    return f"{model.name}  {model.versions} versions, {model.candidates} candidates  {aliases or 'no alias'}"
+
+
+def card(folder: Path, text: str) -> Version | Candidate:
+    """Return the version or candidate that a reference names; a model without a champion shows its last candidate.
+
+    Raises:
+        MissingError: There is none.
+    """
+    with ledger_of(folder) as (_, ledger):
+        wanted = parse(text)
+        if wanted.candidate:
+            return read.candidate(ledger, wanted)
+        try:
+            return read.version(ledger, wanted)
+        except MissingError:
+            if wanted.version or wanted.alias:
+                raise
+            found = read.candidates(ledger, wanted.model)
+            if not found:
+                raise
+            return found[-1]
+
+
+def facts(found: Version | Candidate) -> Iterator[tuple[str, str]]:
+    """Yield what a card says of where a model comes from, by name."""
+    yield ("version" if isinstance(found, Version) else "candidate"), found.name
+    if isinstance(found, Version):
+        if found.aliases:
+            yield "aliases", ", ".join(f"{alias.alias} ({alias.environment})" for alias in found.aliases)
+        yield "candidate", found.candidate.name
+        if found.despite:
+            yield "despite", f"{', '.join(found.despite)}: {found.why}"
+    yield "made", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(found.at))
+    yield "artifact", f"{found.artifact.digest}  {found.artifact.type}  {found.artifact.format}"
+    if found.artifact.unsafe:
+        yield "unsafe", "a pickle; `serve` refuses it"
+    lineage = found.lineage
+    yield "run", str(lineage.run)
+    yield "commit", (lineage.commit or "none") + (" with changes that were not committed" if lineage.dirty else "")
+    yield from ((f"data {name}", digest) for name, digest in lineage.data.items())
+    yield from ((f"with {name}", value) for name, value in lineage.parameters.items())
+    yield "packages", ", ".join(f"{name} {version}" for name, version in lineage.packages.items()) or "none"
+    yield "platform", lineage.platform
+
+
+def promote(  # noqa: PLR0913 - the words of one command
+    folder: Path, reference: str, *, alias: str, environment: str, despite: tuple[str, ...], why: str
+) -> str:
+    """Move an alias; return what happened, in words."""
+    with ledger_of(folder) as (_, ledger):
+        request = Request(
+            reference=reference,
+            alias=alias,
+            environment=environment,
+            actor=actor(),
+            why=why,
+            despite=despite,
+        )
+        return deeds.promote(ledger, request).note
+
+
+def actor() -> str:
+    """Return who is at work here."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container without a passwd entry
+        return str(os.getuid())

@@ -1,0 +1,119 @@
+"""Registers what a run trained: the candidate with its lineage and verdicts, and the version where its gates passed.
+
+Rule (law 3): a candidate whose gates did not all pass is recorded with its evidence, and the run fails.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from legato.app.kinds import Sources
+from legato.app.told import told
+from legato.domain.artifacts import Artifact
+from legato.domain.errors import MissingError, RunFailedError
+from legato.domain.events import CandidateRegistered, Lineage
+from legato.domain.graph import Graph, Node
+from legato.domain.verdicts import Judgement, Outcome
+from legato.engine.kinds import Acted, Action, Inputs
+from legato.engine.schedule import ancestors
+from legato.ledger import Ledger
+from legato.registry import deeds, read
+from legato.scm import Commit
+from legato.store import Store
+
+_JUDGEMENT = msgspec.json.Decoder(Judgement)
+
+
+class Registrar:
+    """What a run asks of the registry.
+
+    Args:
+        ledger: Holds the registry's tables.
+        store: Holds the judgements.
+        graph: The whole pipeline, for a candidate's lineage.
+        sources: The fingerprints, for the packages of its lineage.
+        environment: Where the run may have effects.
+    """
+
+    def __init__(
+        self, ledger: Ledger, store: Store, graph: Graph, sources: Sources, *, environment: str, platform: str
+    ) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._graph = graph
+        self._sources = sources
+        self._environment = environment
+        self._platform = platform
+        self._judged_against: dict[str, int] = {}
+        self.commit = Commit()
+        self.actor = ""
+        self.data: dict[str, str] = {}
+
+    def champion(self, model: str) -> Artifact | None:
+        """Return the artifact of a model's champion here, or None where there is none yet."""
+        try:
+            version = read.version(self._ledger, f"{model}@champion", self._environment)
+        except MissingError:
+            self._judged_against[model] = 0
+            return None
+        self._judged_against[model] = version.number
+        return version.artifact
+
+    def register(self, node: Node, inputs: Inputs, action: Action) -> Acted:
+        """Record the candidate; raises RunFailedError where its gates did not all pass."""
+        judgement = _JUDGEMENT.decode(self._store.path(inputs["judgement"].digest).read_bytes())
+        model = str(node.detail["model"])
+        candidate = CandidateRegistered(
+            model=model,
+            number=0,
+            artifact=inputs["model"],
+            lineage=self._lineage(node, action),
+            verdicts=judgement.verdicts,
+            metrics=judgement.metrics,
+            servable=inputs["servable"],
+            environment=self._environment,
+            evaluation=inputs["evaluation"],
+        )
+        found = deeds.register(
+            self._ledger, candidate, actor=self.actor, judged_against=self._judged_against.get(model)
+        )
+        lines = tuple(f"{_MARKS[verdict.outcome]} {told(verdict)}" for verdict in judgement.verdicts)
+        if judgement.outcome is not Outcome.PASS:
+            stopping = [verdict for verdict in judgement.verdicts if verdict.outcome is not Outcome.PASS]
+            raise RunFailedError(
+                f"{model}:c{found.candidate} is no version: " + "; ".join(told(verdict) for verdict in stopping),
+                hint=f"`legato models show {model}:c{found.candidate}` shows the evidence of every gate",
+            )
+        return Acted(notes=(*lines, found.note))
+
+    def _lineage(self, node: Node, action: Action) -> Lineage:
+        names = ancestors(self._graph, [node.name])
+        nodes = [other for other in self._graph.nodes if other.name in names]
+        return Lineage(
+            run=action.run,
+            commit=self.commit.id,
+            dirty=self.commit.dirty,
+            data={other.name: self.data[other.name] for other in nodes if other.name in self.data},
+            parameters={
+                f"{other.name}.{setting.name}": setting.shown
+                for other in nodes
+                if other.kind in {"step", "command"}
+                for setting in other.settings
+            },
+            packages=self._packages(nodes),
+            platform=self._platform,
+            key=action.key,
+        )
+
+    def _packages(self, nodes: list[Node]) -> Mapping[str, str]:
+        found = (self._sources.fingerprints.get(node.name) for node in nodes)
+        return {
+            item.name: item.shown or item.digest
+            for fingerprint in found
+            if fingerprint is not None
+            for item in fingerprint.ingredients
+            if item.kind == "package"
+        }
+
+
+_MARKS = {Outcome.PASS: "✓", Outcome.FAIL: "✗", Outcome.INCONCLUSIVE: "?"}
