@@ -74,6 +74,8 @@ class Place:
         finally:
             timer.cancel()
         process.returncode = os.waitstatus_to_exitcode(status)
+        if wall_s > LIMIT_S:
+            raise FailedError(f"{' '.join(command)} was stopped after {LIMIT_S:.0f} s")
         if process.returncode:
             said = (self.home / "said").read_text("utf-8", "replace").strip()
             raise FailedError(f"{' '.join(command)} ended with {process.returncode}: {said[-600:]}")

@@ -1,4 +1,4 @@
-"""Worlds whose truth is known exactly, to draw evaluations from. The rates in docs/statistics.md come from here.
+"""Worlds whose truth is known exactly, to draw evaluations from; the rates in docs/statistics.md are theirs.
 
 Rule: every draw starts from a seed; the truth is computed from the world, never estimated from a draw.
 """

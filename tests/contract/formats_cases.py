@@ -296,8 +296,8 @@ CASES: dict[str, Callable[[], Any]] = {
     for case in (
         polars_table, polars_lazy, polars_column, pandas_table, pandas_column, arrow_table, array, records,
         times, scalar, sparse, estimator, histogram_boosting, xgboost_wrapper, xgboost_booster,
-        nested_xgboost, lightgbm_wrapper, lightgbm_booster, plain, plain_with_parts, text, raw, evaluation, figure, chart, file,
-        folder, own,
+        nested_xgboost, lightgbm_wrapper, lightgbm_booster, plain, plain_with_parts, text, raw, evaluation,
+        figure, chart, file, folder, own,
     )
 }  # fmt: skip
 

@@ -61,6 +61,15 @@ def servables(tmp_path_factory):
     return folder
 
 
+def until(holds, times=3000):
+    """Look a hundred times a second whether something holds; say whether it came to."""
+    for _ in range(times):
+        if holds():
+            return True
+        time.sleep(0.01)
+    return False
+
+
 class Process:
     """One serving process and its folder."""
 
@@ -75,11 +84,10 @@ class Process:
 
     def _port(self) -> int:
         state = self.folder / "state.json"
-        deadline = time.monotonic() + 60
-        while not (state.exists() and self.acknowledged(1)):
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(self.process.communicate(timeout=5)[1].decode())
-            time.sleep(0.01)
+        if not until(lambda: (state.exists() and self.acknowledged(1)) or self.process.poll() is not None):
+            self.process.kill()
+        if self.process.poll() is not None:
+            raise AssertionError(self.process.communicate()[1].decode())
         return json.loads(state.read_text())["port"]
 
     def acknowledged(self, number, worker=1):
@@ -87,10 +95,7 @@ class Process:
         return said if said is not None and said.number == number else None
 
     def wait_for(self, number, worker=1):
-        deadline = time.monotonic() + 30
-        while self.acknowledged(number, worker) is None:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        assert until(lambda: self.acknowledged(number, worker) is not None)
         return self.acknowledged(number, worker)
 
     def ask(self, method="POST", path=PATH, body=BODY, headers=None):
@@ -321,17 +326,36 @@ def test_no_request_is_lost_when_the_process_is_told_to_stop(serve, workers):
     assert code == 0
 
 
-def test_a_stopping_process_is_not_ready_and_closes_connections_and_finishes_what_it_is_answering(
-    serve, tmp_path, servables
-):
-    (tmp_path / "slow_model.py").write_text(SLOW)
-    (tmp_path / "own").mkdir()
-    (tmp_path / "own" / "state").write_text("slow")
-    pack_slow(tmp_path, servables)
-    process = serve(names=("slow",), root=str(tmp_path))
-    rows = {"inputs": [{"name": "a", "shape": [1], "datatype": "INT64", "data": [7]}]}
+ROWS = {"inputs": [{"name": "a", "shape": [1], "datatype": "INT64", "data": [7]}]}
+
+
+@pytest.fixture(scope="module")
+def slow_root(tmp_path_factory, servables):
+    """Return a repository with a slow model of the user's own; it is packaged as servable `slow`."""
+    root = tmp_path_factory.mktemp("repository")
+    (root / "slow_model.py").write_text(SLOW)
+    (root / "own").mkdir()
+    (root / "own" / "state").write_text("slow")
+    script = (
+        "import sys; sys.path[:0] = sys.argv[1:3]\n"
+        "from pathlib import Path\n"
+        "import polars\n"
+        "from slow_model import Slow\n"
+        "from test_serving_process import Saved\n"
+        "from legato.serve.package import package\n"
+        "classes = ('slow_model:OwnFormat', 'slow_model:Slow')\n"
+        "saved = Saved(Path(sys.argv[1]) / 'own', 'own:slow_model:OwnFormat', classes)\n"
+        "package(Slow(), {'t': polars.DataFrame({'a': [1, 2]})}, Path(sys.argv[3]), native=saved)\n"
+    )
+    here, target = str(Path(__file__).parent), str(servables / "slow")
+    subprocess.run([sys.executable, "-c", script, str(root), here, target], check=True)
+    return str(root)
+
+
+def test_a_stopping_process_says_it_is_not_ready_and_finishes_what_it_is_answering(serve, slow_root):
+    process = serve(names=("slow",), root=slow_root)
     answers = []
-    asking = threading.Thread(target=lambda: answers.append(process.ask(body=json.dumps(rows).encode())))
+    asking = threading.Thread(target=lambda: answers.append(process.ask(body=json.dumps(ROWS).encode())))
     asking.start()
     time.sleep(0.1)
 
@@ -345,48 +369,20 @@ def test_a_stopping_process_is_not_ready_and_closes_connections_and_finishes_wha
     assert process.process.wait(20) == 0
 
 
-def pack_slow(root, servables):
-    """Package the slow model of `root`, in the user's own format."""
-    if (servables / "slow").exists():
-        shutil.rmtree(servables / "slow")
-    script = (
-        "import sys; sys.path[:0] = sys.argv[1:3]\n"
-        "from pathlib import Path\n"
-        "import polars\n"
-        "from slow_model import Slow\n"
-        "from test_serving_process import Saved\n"
-        "from legato.serve.package import package\n"
-        "classes = ('slow_model:OwnFormat', 'slow_model:Slow')\n"
-        "saved = Saved(Path(sys.argv[1]) / 'own', 'own:slow_model:OwnFormat', classes)\n"
-        "package(Slow(), {'t': polars.DataFrame({'a': [1, 2]})}, Path(sys.argv[3]), native=saved)\n"
-    )
-    subprocess.run(
-        [sys.executable, "-c", script, str(root), str(Path(__file__).parent), str(servables / "slow")],
-        check=True,
-    )
-
-
-def test_a_slow_model_does_not_keep_others_waiting(serve, tmp_path, servables):
-    (tmp_path / "slow_model.py").write_text(SLOW)
-    (tmp_path / "own").mkdir()
-    (tmp_path / "own" / "state").write_text("slow")
-    pack_slow(tmp_path, servables)
-    process = serve(names=("slow", "one"), root=str(tmp_path))
-    rows = {"inputs": [{"name": "a", "shape": [1], "datatype": "INT64", "data": [7]}]}
+def test_a_slow_model_does_not_keep_others_waiting(serve, slow_root):
+    process = serve(names=("slow", "one"), root=slow_root)
     ended = []
 
-    def ask(path, body):
-        assert process.ask(path=path, body=body)[0] == 200
-        ended.append(path)
+    def ask(version, body):
+        assert process.ask(path=f"/v2/models/wine/versions/{version}/infer", body=body)[0] == 200
+        ended.append(version)
 
-    slow = threading.Thread(
-        target=ask, args=("/v2/models/wine/versions/slow/infer", json.dumps(rows).encode())
-    )
+    slow = threading.Thread(target=ask, args=("slow", json.dumps(ROWS).encode()))
     slow.start()
-    ask("/v2/models/wine/versions/one/infer", BODY)
+    ask("one", BODY)
     slow.join()
 
-    assert ended == ["/v2/models/wine/versions/one/infer", "/v2/models/wine/versions/slow/infer"]
+    assert ended == ["one", "slow"]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -454,16 +450,16 @@ def test_a_pickled_model_is_refused_unless_it_is_allowed(tmp_path, servables):
     assert not canary.exists()
 
 
-def test_nothing_but_this_machine_is_listened_to_by_the_process(tmp_path):
+def test_nothing_but_this_machine_is_listened_to_by_the_process():
     done = subprocess.run(
         [
             sys.executable,
             "-m",
             "legato.app.serving",
             "--generation",
-            str(tmp_path / "g"),
+            "generation.json",
             "--host",
-            "0.0.0.0",
+            "0.0.0.0",  # noqa: S104 - it is refused
         ],
         capture_output=True,
         text=True,
@@ -479,9 +475,6 @@ def test_a_worker_that_dies_is_replaced(serve):
     first = process.wait_for(1, worker=2).pid
 
     subprocess.run(["/bin/kill", "-9", str(first)], check=True)
-    deadline = time.monotonic() + 30
-    while process.wait_for(1, worker=2).pid == first:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
+    assert until(lambda: process.wait_for(1, worker=2).pid != first)
     assert process.ask()[0] == 200

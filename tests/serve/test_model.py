@@ -108,7 +108,7 @@ def test_serving_onnx_needs_neither_the_training_libraries_nor_a_table_library(n
         f"served = Served(name='m', version='1', folder={str(named)!r})\n"
         "load_generation(Generation(number=1, endpoint='e', models=(served,)))\n"
         "roots = {name.partition('.')[0] for name in sys.modules}\n"
-        "unwanted = {'sklearn', 'scipy', 'pandas', 'polars', 'pyarrow', 'skl2onnx', 'onnx', 'click', 'rich'}\n"
+        "unwanted = {'sklearn', 'scipy', 'pandas', 'polars', 'pyarrow', 'skl2onnx', 'onnx', 'rich'}\n"
         "print(sorted(roots & unwanted))\n"
     )
 

@@ -20,7 +20,9 @@ from legato.registry import read
 from legato.serve.generation import write_atomically
 
 
-def serve(folder: Path, reference: str, *, port: int, replace: Callable[[list[str]], int] | None = None) -> int:
+def serve(
+    folder: Path, reference: str, *, port: int, replace: Callable[[list[str]], int] | None = None
+) -> int:
     """Become the process that answers for a model version, until it is told to stop.
 
     Args:
@@ -45,7 +47,7 @@ def serve(folder: Path, reference: str, *, port: int, replace: Callable[[list[st
     if replace is not None:
         return replace(command)
     sys.stderr.flush()
-    os.execv(sys.executable, command)  # noqa: S606 - our own interpreter, an argument list
+    os.execv(sys.executable, command)
 
 
 def stop(folder: Path, name: str) -> bool:

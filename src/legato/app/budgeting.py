@@ -20,7 +20,9 @@ def budget(project: Project) -> Budget:
     told: dict[str, Any] = project.config.get("run", {})
     cpus = told.get("cpus", _cpus())
     if isinstance(cpus, bool) or not isinstance(cpus, int | float) or cpus <= 0:
-        raise ConfigurationError(f"run.cpus is {cpus!r}, not a number of cores", hint="write for example cpus = 4")
+        raise ConfigurationError(
+            f"run.cpus is {cpus!r}, not a number of cores", hint="write for example cpus = 4"
+        )
     memory = size_bytes(told["memory"]) if "memory" in told else _memory_bytes()
     return Budget(cpus=float(cpus), memory_bytes=memory)
 

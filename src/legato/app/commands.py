@@ -9,8 +9,9 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from legato.app.work import Work
 from legato.domain.artifacts import Artifact
 from legato.domain.errors import ConfigurationError, MissingError, UserCodeError
 from legato.domain.evaluation import Evaluation
@@ -19,9 +20,6 @@ from legato.domain.messages import Fingerprint
 from legato.pipeline.fingerprint import Fingerprints
 from legato.pipeline.programs import argv
 from legato.scm import tracked_files
-
-if TYPE_CHECKING:
-    from legato.app.worker import Work
 
 
 def fingerprint(fingerprints: Fingerprints, root: Path, node: Node) -> Fingerprint:
@@ -50,7 +48,12 @@ def files_of(found: Fingerprint) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*found.modules, *used]))
 
 
-def run_command(work: "Work") -> dict[str, Artifact]:
+def _files(work: Work) -> tuple[str, ...]:
+    node = work.bench.collected.graph.node(work.order.node)
+    return files_of(fingerprint(work.bench.fingerprints, work.bench.root, node))
+
+
+def run_command(work: Work) -> dict[str, Artifact]:
     """Run the command of an order and store what it wrote.
 
     Raises:
@@ -59,7 +62,7 @@ def run_command(work: "Work") -> dict[str, Artifact]:
     """
     order = work.order
     checkout = work.folder / "checkout"
-    _check_out(work.bench.root, checkout, work.bench.command_files(order.node))
+    _check_out(work.bench.root, checkout, _files(work))
     paths = {given.parameter: str(work.place_named(given)) for given in order.inputs}
     outs = {output.field: _path_of(work, checkout, output) for output in order.outputs}
     for path in outs.values():
@@ -71,7 +74,7 @@ def run_command(work: "Work") -> dict[str, Artifact]:
     return {output.field: _take(work, output, outs[output.field]) for output in order.outputs}
 
 
-def _path_of(work: "Work", checkout: Path, output: Output) -> Path:
+def _path_of(work: Work, checkout: Path, output: Output) -> Path:
     return checkout / output.path if output.path else work.folder / "outputs" / output.field
 
 
@@ -89,7 +92,8 @@ def _call(node: str, arguments: list[str], folder: Path) -> None:
         ended = subprocess.run(arguments, cwd=folder, stdin=subprocess.DEVNULL, check=False)
     except OSError as error:
         raise MissingError(
-            f"command {node!r} could not start {arguments[0]!r}: {error.strerror}", hint="install it, or mend the line"
+            f"command {node!r} could not start {arguments[0]!r}: {error.strerror}",
+            hint="install it, or mend the line",
         ) from error
     if ended.returncode:
         raise UserCodeError(
@@ -98,7 +102,7 @@ def _call(node: str, arguments: list[str], folder: Path) -> None:
         )
 
 
-def _take(work: "Work", output: Output, path: Path) -> Artifact:
+def _take(work: Work, output: Output, path: Path) -> Artifact:
     if not path.exists():
         where = output.path or f"{{out.{output.field}}}"
         raise MissingError(
@@ -121,8 +125,14 @@ def read_evaluation(path: Path) -> Evaluation:
     rest = {name: values for name, values in columns.items() if name not in _COLUMNS}
     rows = {name: values for name, values in rest.items() if all(_is_number(value) for value in values)}
     slices = {name: [str(value) for value in values] for name, values in rest.items() if name not in rows}
-    known = {name: values for name, values in columns.items() if name in _COLUMNS}
-    return Evaluation(**known, rows=rows or None, slices=slices or None)
+    return Evaluation(
+        ids=columns.get("ids"),
+        labels=columns.get("labels"),
+        predictions=columns.get("predictions"),
+        scores=columns.get("scores"),
+        rows=rows or None,
+        slices=slices or None,
+    )
 
 
 def _is_number(value: object) -> bool:
@@ -132,7 +142,7 @@ def _is_number(value: object) -> bool:
 def _columns(path: Path) -> Mapping[str, list[Any]]:
     start = path.read_bytes()[:4]
     if start == b"PAR1":
-        from pyarrow import parquet
+        from pyarrow import parquet  # type: ignore[import-untyped]  # only where a program wrote Parquet
 
         found: dict[str, list[Any]] = parquet.read_table(path).to_pydict()
         return found
@@ -144,7 +154,8 @@ def _columns(path: Path) -> Mapping[str, list[Any]]:
         return {name: [row.get(name) for row in data] for name in data[0]} if data else {}
     if not isinstance(data, dict) or not all(isinstance(values, list) for values in data.values()):
         raise ConfigurationError(
-            f"{path.name} holds no columns", hint='write {"ids": [...], "labels": [...], "predictions": [...]}'
+            f"{path.name} holds no columns",
+            hint='write {"ids": [...], "labels": [...], "predictions": [...]}',
         )
     return data
 

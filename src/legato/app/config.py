@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from legato.domain.errors import ConfigurationError, MissingError
+from legato.domain.errors import ConfigurationError, MissingError, OutsideError
 
 STATE: Final = ".legato"
 FILE: Final = "legato.toml"
@@ -70,8 +70,24 @@ def find_project(start: Path, member: str = "") -> Project:
     """
     root = find_root(start)
     config = _read(root)
-    project = Project(root, _pipeline(root, start, member, str(config.get("pipeline", PIPELINE))), config)
-    return project
+    return Project(root, _pipeline(root, start, member, str(config.get("pipeline", PIPELINE))), config)
+
+
+def make_state(state: Path) -> None:
+    """Make the state folder, which hides itself from git.
+
+    Raises:
+        OutsideError: It cannot be made.
+    """
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        ignore = state / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+    except OSError as error:
+        raise OutsideError(
+            f"{state} cannot be written: {error.strerror}", hint="check its rights and the space on the disk"
+        ) from error
 
 
 def _pipeline(root: Path, start: Path, member: str, name: str) -> str:
@@ -133,7 +149,7 @@ def _check_table(value: object, name: str, path: Path) -> None:
 
 def _check_keys(table: object, name: str, path: Path, shown: str = "") -> None:
     _check_table(table, shown or name or "the file", path)
-    assert isinstance(table, dict)  # noqa: S101 - checked just above
+    assert isinstance(table, dict)
     for key in table:
         if key not in _KNOWN[name]:
             import difflib

@@ -29,7 +29,7 @@ def deploy(project: Project, ledger: Ledger, store: Store, node: Node) -> Acted:
     name, model = str(node.detail["endpoint"]), str(node.detail["model"])
     if "local" not in node.detail["environments"]:
         wanted = ", ".join(node.detail["environments"])
-        return Acted(notes=(f"lives in {wanted}; only `local` can be served by this version",))
+        return Acted(changed=False, notes=(f"lives in {wanted}; only `local` can be served by this version",))
     version = read.version(ledger, f"{model}@champion", environment="local")
     generation = generation_of(project, store, version, endpoint=name)
     endpoint = endpoints.ensure(folder_of(project, name), name, generation)
@@ -39,7 +39,10 @@ def deploy(project: Project, ledger: Ledger, store: Store, node: Node) -> Acted:
         )
         ledger.append([changed])
     where = f"{endpoint.address}/v2/models/{model}"
-    return Acted(notes=(f"{endpoint.action}: {model} version {version.number} answers at {where}",))
+    return Acted(
+        changed=endpoint.action != "unchanged",
+        notes=(f"{endpoint.action}: {model} version {version.number} answers at {where}",),
+    )
 
 
 def generation_of(project: Project, store: Store, version: Version, *, endpoint: str) -> Generation:
@@ -68,7 +71,9 @@ def folder_of(project: Project, name: str) -> Path:
         ConfigurationError: The name cannot be a folder's.
     """
     if Path(name).name != name or name.startswith("."):
-        raise ConfigurationError(f"{name!r} cannot be an endpoint's name", hint="use letters, digits, - and _")
+        raise ConfigurationError(
+            f"{name!r} cannot be an endpoint's name", hint="use letters, digits, - and _"
+        )
     return project.state / "endpoints" / name
 
 

@@ -53,7 +53,9 @@ def _git(project: Project) -> Finding:
     commit = describe(project.root)
     if not commit.id:
         mend = "git init && git add -A && git commit -m 'Begin': versions then name their commit"
-        return Finding(grade="note", text="no git commit here: models will not say which code made them", mend=mend)
+        return Finding(
+            grade="note", text="no git commit here: models will not say which code made them", mend=mend
+        )
     dirty = ", with changes that are not committed" if commit.dirty else ""
     return Finding(grade="good", text=f"git at {commit.id[:8]} on {commit.branch or 'no branch'}{dirty}")
 

@@ -61,7 +61,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     ready: bool = True
 
 
-def ensure(  # noqa: PLR0913 - what an endpoint is made of
+def ensure(
     folder: Path,
     name: str,
     generation: Generation,
@@ -69,7 +69,7 @@ def ensure(  # noqa: PLR0913 - what an endpoint is made of
     port: int = 0,
     python: str = sys.executable,
     timeout_s: float = 120.0,
-    environment: Mapping[str, str] = os.environ,  # noqa: TID251 - app is where it is read
+    environment: Mapping[str, str] = os.environ,
 ) -> Endpoint:
     """Have an endpoint serve `generation`, and return it once every worker answers with it.
 
@@ -109,6 +109,12 @@ def status(folder: Path) -> Endpoint | None:
     except LegatoError:
         return None
     return _endpoint(generation.endpoint, state, generation, "", ready=_is_ready(state))
+
+
+def process_of(folder: Path) -> tuple[int, str] | None:
+    """Return the process that answers for the endpoint in `folder` and when it started, or None."""
+    state = _living(folder)
+    return (state.pid, state.started) if state is not None else None
 
 
 def stop(folder: Path) -> bool:
@@ -172,9 +178,9 @@ def _signal(state: ServingState, number: signal.Signals) -> None:
 
 def _within(timeout_s: float, holds: Callable[[], bool], pid: int) -> bool:
     """Wait until `holds`; return whether it did in time."""
-    deadline = time.monotonic() + timeout_s  # noqa: TID251 - app is where the clock is read
+    deadline = time.monotonic() + timeout_s
     while not holds():
-        if time.monotonic() > deadline:  # noqa: TID251 - as above
+        if time.monotonic() > deadline:
             return False
         time.sleep(_LOOK_S)
         _reap(pid)

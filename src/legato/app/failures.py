@@ -26,9 +26,7 @@ def own_traceback(error: BaseException, root: Path) -> str:
     chain: Any = found
     while chain is not None:
         frames = [
-            frame
-            for frame in chain.stack
-            if not frame.filename.startswith((str(own), "<frozen importlib"))
+            frame for frame in chain.stack if not frame.filename.startswith((str(own), "<frozen importlib"))
         ]
         chain.stack = traceback.StackSummary.from_list(frames)
         chain = chain.__cause__ or chain.__context__
@@ -51,7 +49,11 @@ def refusal(error: LegatoError, root: str) -> Refused:
     """Return an error as data; places in the repository become relative to it."""
     details = error.details if isinstance(error, UserCodeError) else ""
     return Refused(
-        error=type(error).__name__, message=error.message, hint=error.hint, where=error.where.removeprefix(f"{root}/"), details=details
+        error=type(error).__name__,
+        message=error.message,
+        hint=error.hint,
+        where=error.where.removeprefix(f"{root}/"),
+        details=details,
     )
 
 

@@ -18,6 +18,7 @@ FORMAT = 1
 FILE = "fresh.bin"
 LIMIT = 64
 _IGNORED = frozenset({".legato", "__pycache__"})
+_LOUDNESS = frozenset({"-q", "--quiet", "-v", "--verbose"})
 _TAKES_VALUE = frozenset({"-p", "--parameter"})
 
 
@@ -29,7 +30,7 @@ def answer(arguments: list[str]) -> str | None:
     """
     if not _plain(arguments):
         return None
-    folder = os.getcwd()  # noqa: PTH109 - pathlib costs more than the whole answer
+    folder = os.getcwd()
     record = _find(folder, arguments)
     if record is None or not _holds(record):
         return None
@@ -45,14 +46,14 @@ def _plain(arguments: list[str]) -> bool:
             value = False
         elif argument in _TAKES_VALUE:
             value = True
-        elif argument.startswith("-"):
+        elif argument.startswith("-") and argument not in _LOUDNESS:
             return False
     return True
 
 
 def name_of(folder: str, arguments: list[str]) -> str:
     """Return the name under which a run's record is kept: where it was typed, and what."""
-    return "\0".join([folder, sys.executable, *arguments])
+    return "\0".join([folder, sys.executable, *(word for word in arguments if word not in _LOUDNESS)])
 
 
 def _find(folder: str, arguments: list[str]) -> dict[str, Any] | None:
@@ -62,7 +63,7 @@ def _find(folder: str, arguments: list[str]) -> dict[str, Any] | None:
         if name in records:
             found: dict[str, Any] = records[name]
             return found
-        parent = os.path.dirname(folder)  # noqa: PTH120 - as above
+        parent = os.path.dirname(folder)
         if parent == folder:
             return None
         folder = parent
@@ -71,8 +72,8 @@ def _find(folder: str, arguments: list[str]) -> dict[str, Any] | None:
 def read(path: str) -> dict[str, dict[str, Any]]:
     """Return the records in a file; none when it is missing, of another version, or damaged."""
     try:
-        with open(path, "rb") as source:  # noqa: PTH123 - as above
-            data = marshal.loads(source.read())  # noqa: S302 - our own file; a foreign one holds data, not code
+        with open(path, "rb") as source:
+            data = marshal.loads(source.read())
     except (OSError, ValueError, EOFError, TypeError):
         return {}
     if not isinstance(data, dict) or data.get("format") != (FORMAT, sys.hexversion):
@@ -86,7 +87,12 @@ def _holds(record: dict[str, Any]) -> bool:
     try:
         for path, size, mtime_ns, ctime_ns, inode in record["files"]:
             now = stat(path)
-            if (now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino) != (size, mtime_ns, ctime_ns, inode):
+            if (now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino) != (
+                size,
+                mtime_ns,
+                ctime_ns,
+                inode,
+            ):
                 return False
         for path, names in record["folders"]:
             if listing(path) != names:
@@ -96,12 +102,20 @@ def _holds(record: dict[str, Any]) -> bool:
     for path in record["absent"]:
         if os.path.lexists(path):
             return False
+    for pid, started in record["alive"]:
+        try:
+            with open(f"/proc/{pid}/stat", "rb") as source:
+                fields = source.read().rpartition(b")")[2].split()
+        except OSError:
+            return False
+        if fields[0] in b"ZX" or fields[19].decode() != started:
+            return False
     return all(_variable(name) == digest for name, digest in record["variables"].items())
 
 
 def _variable(name: str) -> str:
     """Return the digest of a variable's value, as the loader told it; empty when it is not set."""
-    value = os.environ.get(name)  # noqa: TID251 - the roof's own doorway
+    value = os.environ.get(name)
     if value is None:
         return ""
     import hashlib
@@ -115,8 +129,8 @@ def listing(folder: str) -> list[str] | int:
     A folder of installed packages is too long to list, and changes only by installing: its time stamp serves.
     """
     if "-packages" in folder:
-        return os.stat(folder).st_mtime_ns  # noqa: PTH116 - as above
-    return sorted(name for name in os.listdir(folder) if name not in _IGNORED)  # noqa: PTH208 - as above
+        return os.stat(folder).st_mtime_ns
+    return sorted(name for name in os.listdir(folder) if name not in _IGNORED)
 
 
 def write(state: str, name: str, record: dict[str, Any]) -> None:
@@ -134,6 +148,6 @@ def write(state: str, name: str, record: dict[str, Any]) -> None:
     records[name] = record
     kept = dict(list(records.items())[-LIMIT:])
     temporary = f"{path}.{os.getpid()}"
-    with open(temporary, "wb") as target:  # noqa: PTH123 - as above
+    with open(temporary, "wb") as target:
         target.write(marshal.dumps({"format": (FORMAT, sys.hexversion), "records": kept}))
-    os.replace(temporary, path)  # noqa: PTH105 - as above
+    os.replace(temporary, path)

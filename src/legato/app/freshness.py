@@ -5,15 +5,19 @@ Rule: only what was at rest before loading began is remembered; anything younger
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from legato.app.deploying import folder_of
+from legato.app.endpoints import GENERATION_FILE, process_of
 from legato.app.fresh import write
 from legato.app.opening import Opened
-from legato.domain.digests import Digest
 from legato.domain.graph import Graph
 from legato.domain.progress import State, Summary
 from legato.engine.files import at_rest, signature
 from legato.store import read_manifest
+
+if TYPE_CHECKING:
+    from legato.domain.digests import Digest
 
 _SERVES: Final = frozenset({State.COMPUTED, State.REUSED})
 
@@ -24,13 +28,16 @@ def remember(opened: Opened, graph: Graph, name: str, summary: Summary) -> None:
     Steps that always run, or whose results age, allow none.
     """
     lasting = all(node.words.cache and not node.words.cache_age_s for node in graph.nodes)
-    stable = all(step.state in _SERVES and step.key for step in summary.steps)
-    if not lasting or not stable or any(node.kind == "deploy" for node in graph.nodes):
+    stable = all(step.state in _SERVES for step in summary.steps)
+    if not lasting or not stable:
         return
     rest = _Rest(opened)
     files = [*opened.loaded.watched.files, *_configuration(opened.project.root)]
     found = [rest.file(path) for path in dict.fromkeys([*files, *opened.files.touched])]
-    objects = [rest.object(path) for path in _objects(opened, summary)]
+    written = [rest.object(path) for path in _objects(opened, summary)]
+    names = [str(node.detail["endpoint"]) for node in graph.nodes if node.kind == "deploy"]
+    folders = [folder_of(opened.project, name) for name in names]
+    written += [rest.object(str(folder / GENERATION_FILE)) for folder in folders if folder.is_dir()]
     ledger = str(opened.project.state / "ledger.db")
     found.append(rest.object(ledger))
     if not rest.whole:
@@ -39,9 +46,10 @@ def remember(opened: Opened, graph: Graph, name: str, summary: Summary) -> None:
         str(opened.project.state),
         name,
         {
-            "files": [item for item in (*found, *objects) if item],
+            "files": [item for item in (*found, *written) if item],
             "folders": list(opened.listings.items()),
             "absent": [*rest.absent, f"{ledger}-wal"],
+            "alive": [one for folder in folders if (one := process_of(folder))],
             "variables": dict(opened.loaded.watched.variables),
             "said": f"up to date: {len(summary.steps)} steps reused\n",
         },

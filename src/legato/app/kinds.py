@@ -101,11 +101,12 @@ class ChampionKind:
 
     sources: Sources
     store: Store
-    champion: Callable[[str], Artifact | None]
+    champion: Callable[[str, Artifact], Artifact | None]
 
     def call(self, node: Node, inputs: Inputs) -> Call:
         """Return the evaluation of the champion, or a note that there is none."""
-        artifact = self.champion(str(node.detail["model"]))
+        candidate = inputs[str(node.detail["parameter"])]
+        artifact = self.champion(str(node.detail["model"]), candidate)
         if artifact is None:
             (output,) = node.outputs
             return Call(
@@ -117,7 +118,7 @@ class ChampionKind:
         recipe = self.sources.recipe(node, exchanged)
         return Call(recipe=recipe, inputs=exchanged)
 
-    def _none(self, action: Action, field: str) -> Acted:  # noqa: ARG002 - the engine's signature
+    def _none(self, action: Action, field: str) -> Acted:
         return Acted(outputs={field: put_json(self.store, "", NOTE)})
 
 
@@ -175,10 +176,12 @@ class DatasetKind:
                 entries.append(ManifestEntry(relative, Digest(digest), status.st_size, executable))
         return Manifest(files=tuple(sorted(entries)))
 
-    def _take(self, action: Action, path: str, digest: str) -> Acted:  # noqa: ARG002 - one signature for all
+    def _take(self, action: Action, path: str, digest: str) -> Acted:
         placed = self.store.put_path(Path(self.files.root) / path)
         if not placed.tree and placed.digest != digest:
-            raise OutsideError(f"{path} changed while it was read", hint="run again when nothing writes to it")
+            raise OutsideError(
+                f"{path} changed while it was read", hint="run again when nothing writes to it"
+            )
         artifact = Artifact(
             digest=placed.digest,
             size_bytes=placed.size_bytes,
@@ -220,4 +223,3 @@ class ActionKind:
         told = Ingredient("kind", "detail", digest_of(canonical(node.detail)))
         recipe = (*self.sources.recipe(node, inputs), told, *self.extra) if self.cached else None
         return Call(recipe=recipe, inputs=inputs, act=lambda action: self.act(node, inputs, action))
-

@@ -14,7 +14,8 @@ import msgspec
 
 from legato.app.commands import fingerprint
 from legato.app.failures import refusal, user_error
-from legato.app.worker import Workbench
+from legato.app.work import Workbench
+from legato.app.worker import execute
 from legato.domain.errors import ConfigurationError, LegatoError
 from legato.domain.messages import Fingerprint, Loaded, LoadRequest
 from legato.pipeline.collect import Collected, collect
@@ -56,7 +57,9 @@ def prepare_packages(request: bytes, packages: Sequence[str]) -> None:
 
     _enter(_REQUEST.decode(request))
     for name in packages:
-        with contextlib.suppress(Exception):  # a package that only imports within the pipeline is imported there
+        with contextlib.suppress(
+            Exception
+        ):  # a package that only imports within the pipeline is imported there
             importlib.import_module(name)
 
 
@@ -107,7 +110,7 @@ class Pipeline:
 
     def execute(self, payload: bytes, say: Say) -> None:
         """Run one work order in this process."""
-        self._workbench.execute(payload, say)
+        execute(self._workbench, payload, say)
 
     def answer(self, question: bytes) -> bytes:
         """Return the digests of first-party classes by `module:Qual.name`."""
@@ -119,7 +122,9 @@ class Pipeline:
         return tuple(
             name
             for name in sys.modules
-            if name not in self._before and not self.sources.first_party(name) and not name.startswith("legato")
+            if name not in self._before
+            and not self.sources.first_party(name)
+            and not name.startswith("legato")
         )
 
 
@@ -132,9 +137,9 @@ def _enter(request: LoadRequest) -> None:
             sys.path.insert(0, place)
 
 
-def _refuse(payload: bytes, say: Say) -> None:  # noqa: ARG001 - the platform's signature
+def _refuse(payload: bytes, say: Say) -> None:
     raise ConfigurationError("this pipeline did not load")
 
 
-def _silent(question: bytes) -> bytes:  # noqa: ARG001 - the platform's signature
+def _silent(question: bytes) -> bytes:
     return b"{}"

@@ -120,7 +120,9 @@ def find_artifact(ledger: Ledger, name: str, *, number: int | None = None) -> Sh
 
     near = difflib.get_close_matches(name, names, n=1)
     where = f"run {number}" if number is not None else "any run here"
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(names)[:20]) or 'nothing yet'}"
+    hint = (
+        f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(names)[:20]) or 'nothing yet'}"
+    )
     raise MissingError(f"no artifact {name!r} in {where}", hint=hint)
 
 
@@ -131,7 +133,9 @@ def log(folder: Path, step: str, number: int | None) -> Iterator[bytes]:
         path = next((path for run in numbers if (path := _log_of(project, ledger, run, step))), None)
     if path is None:
         where = f"in run {number}" if number is not None else "in any run here"
-        raise MissingError(f"step {step!r} wrote nothing {where}", hint="`legato show` lists the steps of a run")
+        raise MissingError(
+            f"step {step!r} wrote nothing {where}", hint="`legato show` lists the steps of a run"
+        )
     with path.open("rb") as source:
         while block := source.read(1 << 16):
             yield block
@@ -156,7 +160,9 @@ def get(folder: Path, name: str, output: Path, *, number: int | None, force: boo
         target /= str(found.artifact.about.get("name") or found.name)
     if target.exists():
         if not force:
-            raise ConfigurationError(f"{target} is there already", hint="--force replaces it, or choose another -o")
+            raise ConfigurationError(
+                f"{target} is there already", hint="--force replaces it, or choose another -o"
+            )
         _remove(target)
     _copy(project, found.artifact, target)
     return target
@@ -182,7 +188,7 @@ def _copy(project: Project, artifact: Artifact, target: Path) -> None:
         return
     placed = target.with_name(f".{target.name}.placing")
     try:
-        store.place(artifact.digest, True, placed)  # noqa: FBT003 - the port reads as Artifact.tree does
+        store.place(artifact.digest, True, placed)
         shutil.copytree(placed, target, copy_function=shutil.copyfile)
     finally:
         shutil.rmtree(placed, ignore_errors=True)

@@ -34,7 +34,8 @@ def lines(ledger: Ledger) -> tuple[str, ...]:
 def line(model: Model) -> str:
     """Return one model as people read it."""
     aliases = ", ".join(
-        f"{alias.alias} is v{alias.version}" + (f" in {alias.environment}" if alias.environment != "local" else "")
+        f"{alias.alias} is v{alias.version}"
+        + (f" in {alias.environment}" if alias.environment != "local" else "")
         for alias in model.aliases
     )
     return f"{model.name}  {model.versions} versions, {model.candidates} candidates  {aliases or 'no alias'}"
@@ -76,14 +77,17 @@ def facts(found: Version | Candidate) -> Iterator[tuple[str, str]]:
         yield "unsafe", "a pickle; `serve` refuses it"
     lineage = found.lineage
     yield "run", str(lineage.run)
-    yield "commit", (lineage.commit or "none") + (" with changes that were not committed" if lineage.dirty else "")
+    yield (
+        "commit",
+        (lineage.commit or "none") + (" with changes that were not committed" if lineage.dirty else ""),
+    )
     yield from ((f"data {name}", digest) for name, digest in lineage.data.items())
     yield from ((f"with {name}", value) for name, value in lineage.parameters.items())
     yield "packages", ", ".join(f"{name} {version}" for name, version in lineage.packages.items()) or "none"
     yield "platform", lineage.platform
 
 
-def promote(  # noqa: PLR0913 - the words of one command
+def promote(
     folder: Path, reference: str, *, alias: str, environment: str, despite: tuple[str, ...], why: str
 ) -> str:
     """Move an alias; return what happened, in words."""

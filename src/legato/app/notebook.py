@@ -29,7 +29,9 @@ def load(name: str, *, run: int | str = "latest", form: object = None) -> object
     with ledger_of(folder) as (_, ledger):
         number = None if run == "latest" else run_number(ledger, str(run))
         if number is None and run != "latest":
-            raise ConfigurationError(f"run={run!r} names no run", hint='write run=17, run="run:17" or run="latest"')
+            raise ConfigurationError(
+                f"run={run!r} names no run", hint='write run=17, run="run:17" or run="latest"'
+            )
         found = find_artifact(ledger, name, number=number).artifact
     project = project_at(folder)
     for place in (str(project.root), str(project.root / "src")):
@@ -40,7 +42,7 @@ def load(name: str, *, run: int | str = "latest", form: object = None) -> object
     if found.tree:
         path = project.state / "loaded" / found.digest[7:]
         if not path.exists():
-            store.place(found.digest, True, path)  # noqa: FBT003 - the port reads as Artifact.tree does
+            store.place(found.digest, True, path)
     return open_shelf(_first_party).load(path, found, form=form)
 
 

@@ -13,7 +13,7 @@ from typing import Final, Self
 
 import msgspec
 
-from legato.app.config import Project
+from legato.app.config import Project, make_state
 from legato.app.deploying import deploy
 from legato.app.failures import raised
 from legato.app.fresh import listing
@@ -51,7 +51,7 @@ class Opened:
         self.environment = environment
         self.variables: Mapping[str, str] = dict(os.environ)
         self.began_ns = time.time_ns()
-        project.state.mkdir(parents=True, exist_ok=True)
+        make_state(project.state)
         request = LoadRequest(
             root=str(project.root), pipeline=project.pipeline, state=str(project.state), overrides=overrides
         )
@@ -75,9 +75,7 @@ class Opened:
         self.store = open_store(self.project.state)
         self.ledger = open_ledger(self.project.state)
         self.files = Files(str(self.project.root), _read_known(self.project.state), self.began_ns)
-        self.results = Results(
-            self.ledger, self.store, self.files, current=current_format, clock=time.time
-        )
+        self.results = Results(self.ledger, self.store, self.files, current=current_format, clock=time.time)
         self.sources = Sources(
             fingerprints=self.loaded.fingerprints, classes=self._classes, variables=self.variables
         )
@@ -176,7 +174,7 @@ def _read_known(state: Path) -> dict[str, tuple[Signature, str]]:
     import marshal
 
     try:
-        found = marshal.loads((state / "files.bin").read_bytes())  # noqa: S302 - our own file, plain data
+        found = marshal.loads((state / "files.bin").read_bytes())
     except (OSError, ValueError, EOFError, TypeError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -63,7 +63,8 @@ def split_targets(targets: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     members = {target.rpartition(":")[0] for target in targets}
     if len(members) > 1:
         raise ConfigurationError(
-            f"targets of several pipelines in one run: {', '.join(targets)}", hint="run them one after the other"
+            f"targets of several pipelines in one run: {', '.join(targets)}",
+            hint="run them one after the other",
         )
     names = tuple(name for name in (target.rpartition(":")[2] for target in targets) if name)
     return (members.pop() if members else ""), names

@@ -4,15 +4,12 @@ Rule: what is packaged is the artifact's own bytes, never a model saved once mor
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from legato.app.work import Work
 from legato.formats import Saved
 
-if TYPE_CHECKING:
-    from legato.app.worker import Work
 
-
-def package_model(work: "Work", folder: Path) -> None:
+def package_model(work: Work, folder: Path) -> None:
     """Write the servable of an order's model into `folder`; the other inputs show what requests look like."""
     from legato.serve.package import package
 

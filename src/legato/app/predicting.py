@@ -169,14 +169,20 @@ def _object(row: object, source: Path, number: int) -> Row:
 
 def _parquet_rows(source: Path) -> Iterator[Row]:
     try:
-        from pyarrow import parquet  # type: ignore[import-untyped]  # only for files that need it
+        import pyarrow  # type: ignore[import-untyped]  # only for files that need it
+        from pyarrow import parquet  # type: ignore[import-untyped]
     except ImportError:
         raise MissingError(
             f"{source} needs pyarrow to be read", hint="pip install 'legato[tables]', or give a CSV file"
         ) from None
     with source.open("rb") as handle:
-        for batch in parquet.ParquetFile(handle).iter_batches():
-            yield from batch.to_pylist()
+        try:
+            for batch in parquet.ParquetFile(handle).iter_batches():
+                yield from batch.to_pylist()
+        except pyarrow.ArrowException as error:
+            raise ConfigurationError(
+                f"{source} cannot be read: {error}", hint="write it as Parquet"
+            ) from error
 
 
 def _check_columns(metadata: Metadata, row: Row, source: Path, notice: Callable[[str], None]) -> None:
@@ -245,9 +251,9 @@ def request_of(metadata: Metadata, rows: Sequence[Row], first: int, source: Path
     return msgspec.json.encode({"inputs": inputs})
 
 
-def _cell(tensor: Tensor, name: str, value: Any, number: int, source: Path) -> Any:  # noqa: ANN401 - one cell
+def _cell(tensor: Tensor, name: str, value: Any, number: int, source: Path) -> Any:
     """Return a cell as its column takes it."""
-    missing = value is None or (isinstance(value, _Text) and value in _NULLS) or value != value  # noqa: PLR0124 - NaN
+    missing = value is None or (isinstance(value, _Text) and value in _NULLS) or value != value
     if missing and tensor.parameters.nullable:
         return None
     try:
@@ -261,11 +267,11 @@ def _cell(tensor: Tensor, name: str, value: Any, number: int, source: Path) -> A
         ) from None
 
 
-def _boolean(value: Any) -> bool:  # noqa: ANN401 - one cell
+def _boolean(value: Any) -> bool:
     return _TRUTH[value] if isinstance(value, str) else {True: True, False: False}[value]
 
 
-def _integer(value: Any) -> int:  # noqa: ANN401 - one cell
+def _integer(value: Any) -> int:
     if isinstance(value, str) and not isinstance(value, _Text):
         raise TypeError(value)
     number = float(value)
@@ -275,7 +281,7 @@ def _integer(value: Any) -> int:  # noqa: ANN401 - one cell
     return whole
 
 
-def _number(value: Any) -> float:  # noqa: ANN401 - one cell
+def _number(value: Any) -> float:
     if isinstance(value, str) and not isinstance(value, _Text):
         raise TypeError(value)
     number = float(value)
@@ -284,7 +290,7 @@ def _number(value: Any) -> float:  # noqa: ANN401 - one cell
     return number
 
 
-def _text(value: Any) -> str:  # noqa: ANN401 - one cell
+def _text(value: Any) -> str:
     if isinstance(value, str):
         return str(value)
     if hasattr(value, "isoformat"):
@@ -320,6 +326,10 @@ class _Caller:
                 f"{address!r} is no address of an endpoint", hint="write http://127.0.0.1:PORT"
             )
         name, _, version = model.partition(":")
+        if not name:
+            raise ConfigurationError(
+                f"{address} was given without a model", hint=f"write {address}/v2/models/NAME"
+            )
         self._address = address
         self._model = model
         self._path = f"/v2/models/{urllib.parse.quote(name)}" + (

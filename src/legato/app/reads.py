@@ -66,7 +66,7 @@ class ReadRecorder:
             path = "."
         if not isinstance(path, str | bytes | os.PathLike):
             return None
-        absolute = os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - called for every open
+        absolute = os.path.abspath(os.fsdecode(path))
         if absolute + "/" == self._root:
             return ""
         if not absolute.startswith(self._root) or absolute.startswith(self._state):
@@ -84,11 +84,13 @@ class ReadRecorder:
             sources: Tells first-party modules from others.
             closure: First-party files that the step's key holds already, relative to the root.
         """
-        found = [Read(f"{path}/" if path else "./", listing_digest(self._root + path)) for path in self._folders]
+        found = [
+            Read(f"{path}/" if path else "./", listing_digest(self._root + path)) for path in self._folders
+        ]
         compiled = {str(path) for path in sources.text}
         for path, before in self._files.items():
             absolute = self._root + path
-            if path in self._written or absolute in compiled or os.path.isdir(absolute):  # noqa: PTH112 - speed
+            if path in self._written or absolute in compiled or os.path.isdir(absolute):
                 continue
             changed = signature(absolute) != before
             found.append(Read(path, "changed while the step ran" if changed else file_digest(absolute)))
@@ -108,5 +110,5 @@ class ReadRecorder:
 
 def _by_import() -> bool:
     """Say whether the import system itself is looking into a folder."""
-    frame = sys._getframe(2)  # noqa: SLF001 - the only way to know who asks
+    frame = sys._getframe(2)
     return frame.f_code.co_filename.startswith("<frozen importlib")

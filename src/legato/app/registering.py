@@ -49,15 +49,23 @@ class Registrar:
         self.actor = ""
         self.data: dict[str, str] = {}
 
-    def champion(self, model: str) -> Artifact | None:
-        """Return the artifact of a model's champion here, or None where there is none yet."""
+    def champion(self, model: str, candidate: Artifact) -> Artifact | None:
+        """Return what a candidate is compared with here: the champion, or None where there is none yet.
+
+        A model is not compared with itself: a candidate that is the champion is compared with the one before, as it
+        was when it became champion, so that a run in which nothing changed finds nothing to do.
+        """
         try:
             version = read.version(self._ledger, f"{model}@champion", self._environment)
         except MissingError:
             self._judged_against[model] = 0
             return None
         self._judged_against[model] = version.number
-        return version.artifact
+        if version.artifact.digest != candidate.digest:
+            return version.artifact
+        moves = read.history(self._ledger, model, "champion", self._environment)
+        before = next(move.before for move in reversed(moves) if move.after == version.number)
+        return read.version(self._ledger, f"{model}:{before}").artifact if before else None
 
     def register(self, node: Node, inputs: Inputs, action: Action) -> Acted:
         """Record the candidate; raises RunFailedError where its gates did not all pass."""
@@ -81,7 +89,8 @@ class Registrar:
         if judgement.outcome is not Outcome.PASS:
             stopping = [verdict for verdict in judgement.verdicts if verdict.outcome is not Outcome.PASS]
             raise RunFailedError(
-                f"{model}:c{found.candidate} is no version: " + "; ".join(told(verdict) for verdict in stopping),
+                f"{model}:c{found.candidate} is no version: "
+                + "; ".join(told(verdict) for verdict in stopping),
                 hint=f"`legato models show {model}:c{found.candidate}` shows the evidence of every gate",
             )
         return Acted(notes=(*lines, found.note))
@@ -90,7 +99,7 @@ class Registrar:
         names = ancestors(self._graph, [node.name])
         nodes = [other for other in self._graph.nodes if other.name in names]
         return Lineage(
-            run=action.run,
+            run=action.run(),
             commit=self.commit.id,
             dirty=self.commit.dirty,
             data={other.name: self.data[other.name] for other in nodes if other.name in self.data},

@@ -166,7 +166,9 @@ def _work(words: argparse.Namespace, listening: socket.socket, number: int) -> i
         load=load_generation,
         timer=time.perf_counter,
     )
-    clean = run(application, limits, worker, lambda: _LOG.info("worker %d is ready", number))
+    host, port = listening.getsockname()[:2]
+    where = f"http://{shown_host(host)}:{port}"
+    clean = run(application, limits, worker, lambda: _LOG.info("worker %d answers at %s", number, where))
     return 0 if clean else 1
 
 
@@ -250,8 +252,8 @@ class _Supervisor:
         """Replace a worker that died; return the exit code that its end calls for."""
         if self._stopping:
             return abs(code)
-        now = time.monotonic()  # noqa: TID251 - app is where the clock is read
-        self._deaths = [*(death for death in self._deaths if now - death < 60), now]  # noqa: PLR2004 - a minute
+        now = time.monotonic()
+        self._deaths = [*(death for death in self._deaths if now - death < 60), now]
         _LOG.error("worker %d ended with code %d", number, code)
         if len(self._deaths) > _RESPAWNS:
             self._stop()

@@ -29,7 +29,9 @@ class Status(Struct, frozen=True, kw_only=True):
 def status(folder: Path) -> Status:
     """Return where the project stands."""
     project = project_at(folder)
-    objects = [path.stat().st_size for path in (project.state / "store" / "objects").rglob("*") if path.is_file()]
+    objects = [
+        path.stat().st_size for path in (project.state / "store" / "objects").rglob("*") if path.is_file()
+    ]
     last: RunRow | None = None
     models: tuple[str, ...] = ()
     if (project.state / "ledger.db").is_file():

@@ -12,7 +12,6 @@ from typing import Final
 from legato.domain.errors import ConfigurationError
 from legato.domain.graph import Struct
 
-IGNORE_LINE: Final = ".legato/"
 DATA: Final = frozenset({".csv", ".parquet", ".tsv", ".json", ".jsonl", ".feather", ".arrow", ".npy", ".npz"})
 SKIPPED: Final = frozenset({"tests", "test", "docs", "node_modules", "build", "dist", "site-packages"})
 MANY: Final = 30
@@ -85,7 +84,7 @@ class Started(Struct, frozen=True, kw_only=True):
 
 
 def init(folder: Path) -> Started:
-    """Write a pipeline into `folder`, and let git ignore its state.
+    """Write a pipeline into `folder`.
 
     Raises:
         ConfigurationError: There is a pipeline already.
@@ -96,9 +95,6 @@ def init(folder: Path) -> Started:
     scripts, data = sorted(find_scripts(folder)), sorted(find_data(folder))
     adopted = bool(scripts or data)
     target.write_text(adopt(scripts, data) if adopted else FIRST, encoding="utf-8")
-    written = [target.name]
-    if _ignore(folder / ".gitignore"):
-        written.append(".gitignore")
     if adopted:
         advice = [
             f"pipeline.py runs {len(scripts)} scripts and names {len(data)} data files as they are",
@@ -106,16 +102,7 @@ def init(folder: Path) -> Started:
         ]
     else:
         advice = ["the example needs: pip install 'legato[sklearn,serve]' pandas"]
-    return Started(written=tuple(written), advice=(*advice, "next: legato plan, then legato run"))
-
-
-def _ignore(path: Path) -> bool:
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    if IGNORE_LINE in text.splitlines():
-        return False
-    gap = "" if not text or text.endswith("\n") else "\n"
-    path.write_text(f"{text}{gap}{IGNORE_LINE}\n", encoding="utf-8")
-    return True
+    return Started(written=(target.name,), advice=(*advice, "next: legato plan, then legato run"))
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -167,7 +154,7 @@ def adopt(scripts: list[str], data: list[str]) -> str:
             f"{name} = lg.command(",
             f'    "{name}",',
             f'    "python {path}",',
-            "    outputs={},  # what it writes, for example {\"model\": Path(\"model.pkl\")}",
+            '    outputs={},  # what it writes, for example {"model": Path("model.pkl")}',
             ")",
         ]
     return "\n".join(lines).rstrip() + "\n"

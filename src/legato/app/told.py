@@ -15,7 +15,11 @@ def told(verdict: Verdict) -> str:
     where = f" ({verdict.slice})" if verdict.slice else ""
     parts = [f"{verdict.gate}{where}: {verdict.outcome}"]
     if verdict.estimate is not None:
-        interval = "" if verdict.low is None or verdict.high is None else f" in [{verdict.low:.4g}, {verdict.high:.4g}]"
+        interval = (
+            ""
+            if verdict.low is None or verdict.high is None
+            else f" in [{verdict.low:.4g}, {verdict.high:.4g}]"
+        )
         parts.append(f"{verdict.estimate:.4g}{interval} on {verdict.rows} rows")
     if verdict.champion is not None:
         parts.append(f"champion {verdict.champion:.4g}")

@@ -3,6 +3,7 @@
 Rule: everything is opened late and only once; nothing here decides anything.
 """
 
+import contextlib
 import os
 import sys
 import time
@@ -46,9 +47,12 @@ def open_shelf(first_party: Callable[[str], bool], own: Iterable[tuple[type, obj
     from legato.formats.catalogue import CATALOGUE
     from legato.formats.shelf import Shelf
 
-    for entry in CATALOGUE:  # what is imported here is not imported again by every job that is forked from here
+    for (
+        entry
+    ) in CATALOGUE:  # what is imported here is not imported again by every job that is forked from here
         if _ALWAYS.intersection(entry.roots) or any(root in sys.modules for root in entry.roots):
-            importlib.import_module(entry.module)
+            with contextlib.suppress(ImportError):  # said with a hint when a value needs it
+                importlib.import_module(entry.module)
     shelf = Shelf(first_party)
     for type_, format_ in own:
         shelf.register(type_, format_)
@@ -105,7 +109,7 @@ def alive(owner: str) -> bool:
 def _started(pid: int) -> str:
     """Return when a process started, in the system's own ticks; empty when it does not live."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as source:  # noqa: PTH123 - the fast path may ask
+        with open(f"/proc/{pid}/stat", "rb") as source:
             fields = source.read().rpartition(b")")[2].split()
     except OSError:
         return "" if Path("/proc/self").exists() else _lives(pid)

@@ -84,7 +84,7 @@ def decided_together(cases: Sequence[Case]) -> list[Verdict]:
 
 def _verdict(case: Case, fails: bool, together: int = 1) -> Verdict:  # noqa: FBT001 - the finding itself
     low, high = case.spread.ends(case.tail)
-    outcome, note = _outcome(case, fails), case.note
+    outcome, note = _outcome(case, fails), _joined(case.note, case.spread.note)
     alone = outcome is Outcome.INCONCLUSIVE and case.fails(case.tail)
     if alone:
         note = _joined(note, f"short of the bound alone, not once {together} slices share the error rate")

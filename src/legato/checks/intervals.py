@@ -12,9 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from legato.checks.columns import Floats, UnjudgeableError
+from legato.checks.columns import Floats
 from legato.checks.distributions import beta_quantile, student_quantile
-from legato.domain.verdicts import Outcome
 
 FEWEST_ROWS: Final = 20
 """With fewer rows a mean has no interval worth the name."""
@@ -32,11 +31,13 @@ class Spread:
         estimate: The figure on the rows at hand.
         ends: Takes an error rate of one side, in (0, 0.5), and returns the lower and the upper end.
         rows: How many rows it was made of.
+        note: Why its ends are infinite, where they are.
     """
 
     estimate: float
     ends: Callable[[float], tuple[float, float]]
     rows: int
+    note: str = ""
 
 
 def proportion(hits: int, rows: int, shown: Callable[[float], float] = float) -> Spread:
@@ -65,11 +66,11 @@ def mean(values: Floats, shown: Callable[[float], float] = float) -> Spread:
     Source: Hall, Journal of the Royal Statistical Society B 54 (1992) 221-228: a monotone cubic
         transformation removes
     the skewness of the studentised mean; as near to its rate as the bootstrap-t, without resampling.
-
-    Raises:
-        UnjudgeableError: There are fewer than `FEWEST_ROWS` rows.
+    Of fewer than `FEWEST_ROWS` rows the ends are infinite.
     """
-    _refuse_few(len(values), "rows")
+    if len(values) < FEWEST_ROWS:
+        note = f"only {len(values)} rows, {FEWEST_ROWS} at least are needed"
+        return _unbounded(shown(float(values.mean())), len(values), note)
     middle = float(np.median(values))
     off = values - middle
     if np.count_nonzero(off) < FEWEST_SPREAD:
@@ -141,11 +142,11 @@ class Smooth:
 def smooth(figure: Smooth) -> Spread:
     """Return the figure with Student's interval on its link's scale, `effective` - 1 degrees of freedom.
 
-    Raises:
-        UnjudgeableError: The smallest group has fewer than `FEWEST_SPREAD` rows.
+    Where that group has fewer than `FEWEST_SPREAD` rows the ends are infinite.
     """
-    _refuse_few(figure.effective, "rows in the smallest class", FEWEST_SPREAD)
     estimate, size = figure.estimate, len(figure.pulls)
+    if figure.effective < FEWEST_SPREAD:
+        return _unbounded(estimate, size, _few_in_class(figure.effective))
     error = float(figure.pulls.std()) / math.sqrt(size)
 
     def ends(tail: float) -> tuple[float, float]:
@@ -163,13 +164,12 @@ def smooth_difference(ours: Smooth, theirs: Smooth) -> Spread:
     """Return ours minus theirs, from the same rows in the same order, so that what they share cancels.
 
     Source: for areas under the curve, DeLong, DeLong and Clarke-Pearson, Biometrics 44 (1988) 837-845.
-
-    Raises:
-        UnjudgeableError: The smallest group has fewer than `FEWEST_SPREAD` rows.
+    Where the smallest group has fewer than `FEWEST_SPREAD` rows the ends are infinite.
     """
     effective = min(ours.effective, theirs.effective)
-    _refuse_few(effective, "rows in the smallest class", FEWEST_SPREAD)
     estimate, size = ours.estimate - theirs.estimate, len(ours.pulls)
+    if effective < FEWEST_SPREAD:
+        return _unbounded(estimate, size, _few_in_class(effective))
     apart = ours.pulls - theirs.pulls
     error = float(apart.std()) / math.sqrt(size)
     moved = (ours.outputs != theirs.outputs).reshape(size, -1).any(axis=1)
@@ -179,6 +179,10 @@ def smooth_difference(ours: Smooth, theirs: Smooth) -> Spread:
         return estimate - max(width, _headroom(ours, tail)), estimate + max(width, _headroom(theirs, tail))
 
     return Spread(estimate=estimate, ends=ends, rows=size)
+
+
+def _few_in_class(count: int) -> str:
+    return f"only {count} rows in the smallest class, {FEWEST_SPREAD} at least are needed"
 
 
 def _few_moved(apart: Floats, moved: NDArray[np.bool_], tail: float) -> float:
@@ -208,6 +212,6 @@ def _unlogit(value: float) -> float:
     return 1 / (1 + math.exp(-value)) if value > -700 else 0.0  # noqa: PLR2004 - the end of doubles
 
 
-def _refuse_few(count: int, what: str, least: int = FEWEST_ROWS) -> None:
-    if count < least:
-        raise UnjudgeableError(f"only {count} {what}, {least} at least are needed", Outcome.INCONCLUSIVE)
+def _unbounded(estimate: float, rows: int, note: str) -> Spread:
+    """Return a figure of which nothing can be said but that it was seen."""
+    return Spread(estimate=estimate, ends=lambda _: (-math.inf, math.inf), rows=rows, note=note)

@@ -14,7 +14,15 @@ from legato.cli.errors import clean
 from legato.domain.units import show_bytes, show_seconds
 from legato.engine.read import RunRow
 
-STATE_MARKS = {"computed": "✓", "reused": "=", "failed": "✗", "skipped": "-", "cancelled": "-", "held": "!", "retried": "↻"}
+STATE_MARKS = {
+    "computed": "✓",
+    "reused": "=",
+    "failed": "✗",
+    "skipped": "-",
+    "cancelled": "-",
+    "held": "!",
+    "retried": "↻",
+}
 
 
 @click.command()
@@ -90,10 +98,15 @@ def _show_run(found: looking.ShownRun) -> None:
         memory = show_bytes(row.peak_bytes) if row.peak_bytes else ""
         mark = STATE_MARKS.get(row.state, " ")
         sys.stdout.write(
-            f"  {mark} {row.step.ljust(width)}  {row.state:<9} {took:>7} {memory:>10}  {clean(row.message)}".rstrip() + "\n"
+            f"  {mark} {row.step.ljust(width)}  {row.state:<9} {took:>7} {memory:>10}  {clean(row.message)}".rstrip()
+            + "\n"
         )
         if row.details:
-            sys.stdout.write("\n" + "\n".join(f"      {line}" for line in clean(row.details).rstrip().splitlines()) + "\n\n")
+            sys.stdout.write(
+                "\n"
+                + "\n".join(f"      {line}" for line in clean(row.details).rstrip().splitlines())
+                + "\n\n"
+            )
         if row.hint:
             sys.stdout.write(f"      hint: {clean(row.hint)}\n")
 

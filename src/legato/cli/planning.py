@@ -41,8 +41,13 @@ def plan(*, as_json: bool, **words: object) -> int:
 
 
 def _told(step: PlannedStep) -> str:
-    causes = clean("; ".join(str(cause) for cause in step.causes[:3]))
-    last = f"  (took {show_seconds(step.last_s)} last time)" if step.last_s and step.decision is not Decision.REUSE else ""
+    more = f" (+{len(step.causes) - 2} more)" if len(step.causes) > 2 else ""
+    causes = clean("; ".join(map(str, step.causes[:2]))) + more
+    last = (
+        f"  (took {show_seconds(step.last_s)} last time)"
+        if step.last_s and step.decision is not Decision.REUSE
+        else ""
+    )
     if step.decision is Decision.REUSE:
         return f"reuse    from run {step.made_by}"
     return f"{step.decision:<8} {causes}{last}"
@@ -60,7 +65,9 @@ def why(step: str, *, everything: bool, as_json: bool) -> int:
         sys.stdout.buffer.write(actions.encode_json(found) + b"\n")
         return 0
     if found.decision is Decision.REUSE:
-        sys.stdout.write(f"{found.name} would be reused: nothing it depends on changed since run {found.made_by}\n")
+        sys.stdout.write(
+            f"{found.name} would be reused: nothing it depends on changed since run {found.made_by}\n"
+        )
     else:
         verb = {Decision.MAY_RUN: "may run", Decision.HOLD: "is held"}.get(found.decision, "would run")
         sys.stdout.write(f"{found.name} {verb}:\n")

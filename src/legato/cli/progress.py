@@ -6,10 +6,9 @@ Rule: readable without colour; what a step prints is shown as it comes, bounded,
 import sys
 import time
 from collections.abc import Callable
-from typing import Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 from legato.cli.errors import clean
-from legato.domain.keys import Cause
 from legato.domain.progress import (
     AnyProgress,
     Began,
@@ -22,6 +21,9 @@ from legato.domain.progress import (
     Summary,
 )
 from legato.domain.units import show_seconds
+
+if TYPE_CHECKING:
+    from legato.domain.keys import Cause
 
 MARKS: Final = {
     State.COMPUTED: ("✓", "32"),
@@ -75,7 +77,12 @@ class Lines:
                 self._text(step, f"{shown}  step {at}" if at is not None else shown)
             case Retrying():
                 wait = show_seconds(progress.wait_s)
-                self._line("↻", "33", progress.step, f"attempt {progress.attempt} failed ({progress.message}); again in {wait}")
+                self._line(
+                    "↻",
+                    "33",
+                    progress.step,
+                    f"attempt {progress.attempt} failed ({progress.message}); again in {wait}",
+                )
             case Ended():
                 self._end(progress)
 
@@ -124,7 +131,7 @@ class Lines:
         if ended.message:
             return clean(ended.message)
         causes = self._causes.get(ended.step, ())
-        more = f" (+{len(causes) - 2} more)" if len(causes) > 2 else ""  # noqa: PLR2004 - two fit a line
+        more = f" (+{len(causes) - 2} more)" if len(causes) > 2 else ""
         return clean("; ".join(map(str, causes[:2]))) + more
 
     def _line(self, mark: str, colour: str, step: str, text: str) -> None:
@@ -174,7 +181,7 @@ class Spinner:
             return
         now = self._clock()
         shown = "  ".join(f"{step} {show_seconds(now - at)}" for step, at in list(self._running.items())[:4])
-        more = f"  +{len(self._running) - 4}" if len(self._running) > 4 else ""  # noqa: PLR2004 - four fit a line
+        more = f"  +{len(self._running) - 4}" if len(self._running) > 4 else ""
         self._target.write(f"\x1b[2m  … {shown}{more}\x1b[0m")
         self._target.flush()
         self._drawn = True

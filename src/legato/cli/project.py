@@ -16,8 +16,8 @@ from legato.cli.errors import clean
 def init() -> int:
     """Start a project in this folder, or adopt the repository that is here.
 
-    Writes pipeline.py (from the scripts and data that are found, or a small example that runs) and lets git ignore
-    .legato/. Nothing that is there is changed.
+    Writes pipeline.py, from the scripts and data that are found, or a small example that runs. Nothing that is there
+    is changed.
     """
     started = starting.init(Path.cwd())
     for name in started.written:
@@ -54,12 +54,12 @@ def completion(shell: str) -> int:
 
     \b
     eval "$(legato completion bash)"      in ~/.bashrc
-    """  # noqa: D301 - click's own mark
+    """
     from click.shell_completion import get_completion_class
 
     from legato.cli.words import legato
 
     kind = get_completion_class(shell)
-    assert kind is not None  # noqa: S101 - one of click's own three
+    assert kind is not None
     sys.stdout.write(kind(legato, {}, "legato", "_LEGATO_COMPLETE").source() + "\n")
     return 0

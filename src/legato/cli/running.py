@@ -9,11 +9,13 @@ from pathlib import Path
 
 import click
 
-from legato.app import actions
+from legato.app import actions, debugging
 from legato.app.options import Options, read_options
+from legato.cli.errors import clean
 from legato.cli.progress import Lines, summary_line
 from legato.domain.errors import INTERRUPTED_EXIT_CODE
-from legato.domain.progress import AnyProgress, Summary
+from legato.domain.progress import AnyProgress, State, Summary
+from legato.domain.units import show_seconds
 
 
 def run_options(command: Callable[..., int]) -> Callable[..., int]:
@@ -22,7 +24,12 @@ def run_options(command: Callable[..., int]) -> Callable[..., int]:
         (
             click.argument("targets", nargs=-1),
             click.option(
-                "-p", "--parameter", "parameters", multiple=True, metavar="STEP.NAME=VALUE", help="Set a parameter."
+                "-p",
+                "--parameter",
+                "parameters",
+                multiple=True,
+                metavar="STEP.NAME=VALUE",
+                help="Set a parameter.",
             ),
             click.option(
                 "--params",
@@ -30,10 +37,18 @@ def run_options(command: Callable[..., int]) -> Callable[..., int]:
                 type=click.Path(path_type=Path),
                 help="Read parameters from a JSON or TOML file.",
             ),
-            click.option("--environment", default="local", show_default=True, help="Where the run may have effects."),
-            click.option("--again", multiple=True, metavar="STEP", help="Run a step even if its result could serve."),
-            click.option("--from", "from_", multiple=True, metavar="STEP", help="Run a step and all that needs it."),
-            click.option("--only", multiple=True, metavar="STEP", help="Run a step and nothing that it does not need."),
+            click.option(
+                "--environment", default="local", show_default=True, help="Where the run may have effects."
+            ),
+            click.option(
+                "--again", multiple=True, metavar="STEP", help="Run a step even if its result could serve."
+            ),
+            click.option(
+                "--from", "from_", multiple=True, metavar="STEP", help="Run a step and all that needs it."
+            ),
+            click.option(
+                "--only", multiple=True, metavar="STEP", help="Run a step and nothing that it does not need."
+            ),
         )
     ):
         command = decorate(command)
@@ -50,7 +65,7 @@ def options_of(words: dict[str, object]) -> Options:
 @click.option("-q", "--quiet", is_flag=True, help="Print failures and the last line only.")
 @click.option("-v", "--verbose", is_flag=True, help="Print all that steps write.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line: progress, then the summary.")
-@click.option("--pdb", is_flag=True, help="Open a debugger where a step raises (one step at a time).")
+@click.option("--pdb", is_flag=True, help="Open a debugger where the first failed step raises.")
 def run(*, quiet: bool, verbose: bool, as_json: bool, pdb: bool, **words: object) -> int:
     """Run TARGETS (steps, artifacts, models, endpoints) and all they need; without any, everything.
 
@@ -61,10 +76,8 @@ def run(*, quiet: bool, verbose: bool, as_json: bool, pdb: bool, **words: object
     legato run --again classifier           once more, though nothing changed
 
     What did not change is reused. The exit code is 1 when a step, check or gate failed.
-    """  # noqa: D301 - click's own mark
+    """
     options = options_of(words)
-    if pdb:
-        return actions.run_with_debugger(options)
     report = JsonLines() if as_json else Lines(sys.stderr, quiet=quiet, verbose=verbose)
     try:
         summary = actions.run(options, report, typed=_typed())
@@ -74,6 +87,12 @@ def run(*, quiet: bool, verbose: bool, as_json: bool, pdb: bool, **words: object
         sys.stdout.buffer.write(actions.encode_json(summary) + b"\n")
     else:
         _conclude(summary)
+    failed = [
+        step for step in summary.steps if step.state is State.FAILED and step.kind in debugging.DEBUGGED
+    ]
+    if pdb and failed:
+        sys.stderr.write(f"\n{failed[0].name} again, with a debugger where it raises:\n")
+        debugging.debug(options, failed[0].name, post_mortem=True)
     return exit_code(summary)
 
 
@@ -108,10 +127,18 @@ class JsonLines:
 
 @click.command()
 @click.argument("step")
-@click.option("--run", "number", type=int, help="With the inputs of this run; else those a run would use now.")
+@click.option(
+    "--run", "number", type=int, help="With the inputs of this run; else those a run would use now."
+)
 def debug(step: str, number: int | None) -> int:
     """Run STEP alone in this terminal with its stored inputs; `breakpoint()` works.
 
     Its outputs are not kept, and nothing that depends on it runs.
     """
-    return actions.debug(Path.cwd(), step, number)
+    options = read_options(Path.cwd(), {"targets": (step,)})
+    ended = debugging.debug(options, options.targets[0], number=number)
+    if ended.message:
+        sys.stderr.write(f"{clean(ended.message)}\n\n{clean(ended.details)}")
+        return 1
+    sys.stdout.write(f"{step} returned after {show_seconds(ended.wall_s)}; nothing was kept\n")
+    return 0

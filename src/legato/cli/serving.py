@@ -15,7 +15,9 @@ from legato.cli.errors import clean
 
 @click.command()
 @click.argument("model", metavar="MODEL[@ALIAS|:VERSION]")
-@click.option("--port", default=8080, show_default=True, help="Where to listen on this machine; 0 takes a free port.")
+@click.option(
+    "--port", default=8080, show_default=True, help="Where to listen on this machine; 0 takes a free port."
+)
 @click.option("--stop", is_flag=True, help="Stop the endpoint of this name that a run started.")
 def serve(model: str, port: int, *, stop: bool) -> int:
     """Answer predictions with MODEL's champion, or with another alias or version.
@@ -26,7 +28,7 @@ def serve(model: str, port: int, *, stop: bool) -> int:
     legato serve --stop wine       stop the endpoint that `legato run` keeps in the background
 
     Speaks the Open Inference Protocol (REST): GET /v2/models/wine, POST /v2/models/wine/infer.
-    """  # noqa: D301 - click's own mark
+    """
     if not stop:
         return answering.serve(Path.cwd(), model, port=port)
     stopped = answering.stop(Path.cwd(), model)

@@ -106,5 +106,5 @@ def causes(before: Recipe, after: Recipe) -> tuple[Cause, ...]:
         for (k, n), i in old.items()
         if (k, n) not in new
     ]
-    telling = [cause for cause in found if cause.kind != "closure"]
+    telling = [cause for cause in found if cause.kind not in {"closure", "kind"}]
     return tuple(telling or found)

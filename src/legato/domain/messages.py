@@ -96,6 +96,7 @@ class WorkOrder(Struct, frozen=True, kw_only=True):
         key: Base key: equal on every retry.
         folder: A private folder for this execution, absolute; its outputs are written below it.
         root: The repository's root, absolute.
+        post_mortem: Open a debugger where the step raises; for a job that has a terminal.
     """
 
     node: str
@@ -110,7 +111,8 @@ class WorkOrder(Struct, frozen=True, kw_only=True):
     outputs: tuple[Output, ...] = ()
     settings: tuple[Setting, ...] = ()
     detail: Mapping[str, Any] = {}
-    environment: Mapping[str, str] = {}
+    environment: str = "local"
+    post_mortem: bool = False
     format: int = WORKER_FORMAT
 
 

@@ -15,17 +15,26 @@ Inputs = Mapping[str, Artifact]
 
 
 class Acted(Struct, frozen=True, kw_only=True):
-    """What an inline action made, and what it did outside the store, in words."""
+    """What an inline action made, and what it did outside the store, in words.
+
+    Where nothing is `changed`, the world was already as it should be, and no fact is recorded.
+    """
 
     outputs: Mapping[str, Artifact] = {}
+    changed: bool = True
     notes: tuple[str, ...] = ()
     left_machine: tuple[str, ...] = ()
 
 
 class Action(Struct, frozen=True, kw_only=True):
-    """One execution of an inline kind: which run it belongs to and the base key, equal on every retry."""
+    """One execution of an inline kind.
 
-    run: int
+    Attributes:
+        run: Returns the number of the run, which opens it in the ledger.
+        key: The base key, equal on every retry.
+    """
+
+    run: Callable[[], int]
     key: str
     recipe: Recipe
 

@@ -271,11 +271,15 @@ class Run:
         assert call.act is not None  # noqa: S101 - narrowed by the caller
         self._announce(step)
         try:
-            acted = call.act(Action(run=self._run_number(), key=step.base, recipe=step.recipe))
+            acted = call.act(Action(run=self._run_number, key=step.base, recipe=step.recipe))
         except LegatoError as error:
             self._fail(step, "refused", error.message, hint=error.hint)
             return
         self._left += acted.left_machine
+        if not acted.changed:
+            step.outputs, step.causes = acted.outputs, ()
+            self._end(step, State.REUSED, notes=acted.notes)
+            return
         usage = Usage(wall_s=self._tools.monotonic() - step.began)
         self._succeed(step, Finished(outputs=acted.outputs), usage, notes=acted.notes)
 
@@ -309,6 +313,7 @@ class Run:
             outputs=node.outputs,
             settings=node.settings,
             detail=node.detail,
+            environment=self._settings.started.environment,
         )
         os.mkdir(folder)  # noqa: PTH102 - once a step, so speed
         self._jobs[step.job] = step

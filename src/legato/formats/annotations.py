@@ -26,6 +26,7 @@ _HOMES: Final = {
 def type_name(kind: type) -> str:
     """Return a type as people write it, by the shortest module that hands it out.
 
+    >>> from pathlib import Path
     >>> type_name(int), type_name(Path), type_name(type(None))
     ('int', 'pathlib.Path', 'None')
     """
@@ -46,6 +47,7 @@ def form_of(annotation: object) -> str:
 
     `Annotated` and `| None` are looked through; a text is read with the usual short names (`pl`, `pd`).
 
+    >>> from pathlib import Path
     >>> form_of(Path), form_of("pl.LazyFrame"), form_of("DataFrame | None"), form_of(None)
     ('pathlib.Path', 'polars.LazyFrame', 'DataFrame', '')
     """

@@ -19,6 +19,7 @@ MEMORY: Final = ":memory:"
 WAIT_S: Final = 30.0
 """How long one process waits for another's write transaction."""
 
+_NO_RIGHTS: Final = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM})
 _Result = TypeVar("_Result")
 Values = Sequence[Any] | Mapping[str, Any]
 
@@ -125,9 +126,9 @@ def open_reading(path: str) -> Session:
         try:
             session.rows("PRAGMA query_only = ON")
             session.rows("SELECT count(*) FROM sqlite_master")
-        except OutsideError:
+        except OutsideError as error:
             session.close()
-            if mode.endswith("immutable=1"):
+            if _code(error) not in _NO_RIGHTS or mode.endswith("immutable=1"):
                 raise
         else:
             return session
@@ -151,13 +152,17 @@ def _connect(path: str, mode: str) -> Session:
     return Session(connection, path)
 
 
+def _code(error: OutsideError) -> int:
+    return int(getattr(error.__cause__, "sqlite_errorcode", 0)) & 0xFF
+
+
 def _patiently(work: Callable[[], object]) -> None:
     """Try again where SQLite does not wait by itself: when several processes make one ledger at once."""
     for _ in range(int(WAIT_S / 0.01)):
         try:
             work()
         except OutsideError as error:
-            if getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
+            if _code(error) != sqlite3.SQLITE_BUSY:
                 raise
             time.sleep(0.01)
         else:

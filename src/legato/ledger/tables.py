@@ -78,12 +78,13 @@ def rebuild(session: Session, workshops: Sequence[Workshop]) -> None:
 
 
 def _outdated(session: Session, workshops: Sequence[Workshop]) -> bool:
+    if not session.rows("SELECT 1 FROM sqlite_master LIMIT 1"):
+        return True
+    # Only now: another process may be making the ledger, and does both in one transaction.
     ((application,),) = session.rows("PRAGMA application_id")
     ((number,),) = session.rows("PRAGMA user_version")
     if application != APPLICATION:
-        if session.rows("SELECT 1 FROM sqlite_master LIMIT 1"):
-            raise foreign(session.path)
-        return True
+        raise foreign(session.path)
     if number > LEDGER_FORMAT:
         raise newer(session.path, "format", number, LEDGER_FORMAT)
     return number < LEDGER_FORMAT or bool(_behind(session, workshops))

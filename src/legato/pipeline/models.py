@@ -118,7 +118,7 @@ def _champion(sheet: Sheet, name: str, model: Model, judge: Draft, artifact: str
             f"`{judge.name}` does not take `{artifact}` itself, so it cannot be handed the champion instead"
         )
     draft = _add(sheet, f"{name}.champion_evaluation", "champion", judge.place, model)
-    draft.inputs = {taker: taken for taker, taken in judge.inputs.items() if taken != artifact}
+    draft.inputs = dict(judge.inputs)
     draft.settings = list(judge.settings)
     draft.words, draft.uses, draft.function = judge.words, judge.uses, judge.function
     draft.forms, draft.result = judge.forms, judge.result

@@ -38,10 +38,6 @@ class Begins(Protocol):
 class Family(Protocol):
     """Watches and ends the children of this process."""
 
-    @property
-    def patience_s(self) -> float:
-        """How long, at the end, children are given to end by themselves as their channels have ended too."""
-
     def adopt(self) -> None:
         """Become the parent of orphans below this process, where the system knows such a thing."""
 
@@ -53,6 +49,9 @@ class Family(Protocol):
 
     def end_strays(self, known: Collection[int], above: int) -> None:
         """Kill and reap what ended children, begun from `above` on, have left behind."""
+
+    def end_all(self, pids: Collection[int]) -> None:
+        """Kill and reap the children, and whatever else is below this process."""
 
     def resident_bytes(self, pid: int, limit: int) -> int:
         """Return what a child and its descendants hold; may be rough below `limit`."""

@@ -172,8 +172,6 @@ def _live(life: Callable[[], int]) -> NoReturn:
 class LinuxFamily:
     """Watches by pidfd, finds descendants in /proc; see `Family`."""
 
-    patience_s = 0.0
-
     def __init__(self) -> None:
         self._oom_kills = _oom_kills()
         self._older: list[int] = []
@@ -182,7 +180,7 @@ class LinuxFamily:
         """See `Family`. Children from before, which imported code has begun, stay until the end."""
         adopt_orphans()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # imported code may have asked not to be told of ends
-        self._older = [one.pid for one in process_tree.children_by_parent().get(os.getpid(), ())]
+        self._older = process_tree.own_children()
 
     def watch(self, pid: int) -> int:
         """See `Family`."""
@@ -197,7 +195,11 @@ class LinuxFamily:
 
     def end_strays(self, known: Collection[int], above: int) -> None:
         """See `Family`."""
-        process_tree.end_strays([*known, *(self._older if above else ())], above)
+        process_tree.end_strays([*known, *self._older], above)
+
+    def end_all(self, pids: Collection[int]) -> None:
+        """See `Family`. What the children have begun dies with them, or is left to this process."""
+        process_tree.end_all(pids)
 
     def resident_bytes(self, pid: int, limit: int) -> int:
         """See `Family`."""

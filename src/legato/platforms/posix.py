@@ -8,6 +8,7 @@ import fcntl
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
@@ -19,6 +20,7 @@ from legato.platforms.names import resolve
 _FIRST_FD: Final = 3
 _OUT_OF_THE_WAY: Final = 32
 _PATIENCE_S: Final = 2.0
+_NAP_S: Final = 0.01
 _START: Final = (
     "import sys; sys.path[:] = {path!r}; from legato.platforms.posix import main; main({name!r}, {count})"
 )
@@ -103,7 +105,7 @@ class GroupFamily:
     """Ends children by their process group; see `Family`."""
 
     def __init__(self, patience_s: float) -> None:
-        self.patience_s = patience_s
+        self._patience_s = patience_s
 
     def adopt(self) -> None:
         """There is no such thing in POSIX."""
@@ -118,8 +120,19 @@ class GroupFamily:
 
     def end_strays(self, _known: Collection[int], above: int) -> None:
         """Kill what is left of the group of the child that ended last."""
-        if above:
-            _kill_group(above)
+        _kill_group(above)
+
+    def end_all(self, pids: Collection[int]) -> None:
+        """See `Family`. Supervisors may first end their own: their channels have ended too."""
+        left = set(pids)
+        for _ in range(round(self._patience_s / _NAP_S)):
+            left = {pid for pid in left if not os.waitpid(pid, os.WNOHANG)[0]}
+            if not left:
+                return
+            time.sleep(_NAP_S)
+        for pid in left:
+            _kill_group(pid)
+            os.waitpid(pid, 0)
 
     def resident_bytes(self, _pid: int, _limit: int) -> int:
         """Not known."""

@@ -89,7 +89,7 @@ def launch(
 
 
 def _begin_stem(host: str, order: bytes, fd: int, environment: Mapping[str, str]) -> int:
-    if host == "linux" and not fork_safety.forbidding_threads():
+    if host == "linux" and (not fork_safety.forbidding_threads() or not fork_safety.why_unfit()):
         from legato.platforms.linux import fork_stem
 
         return fork_stem(_BE_STEM, order, fd)

@@ -15,6 +15,7 @@ _DEAD: Final = frozenset(b"ZX")
 _PATIENCE_S: Final = 2.0
 _NAP_S: Final = 0.001
 _FEW: Final = 32
+_MOMENT: Final = 5
 
 
 class Member(NamedTuple):
@@ -86,6 +87,33 @@ def end_strays(known: Iterable[int], above: int) -> None:
         for pid in strays:
             os.waitpid(pid, os.WNOHANG)
         time.sleep(_NAP_S)  # the kernel needs a moment; what waits for a disk may outlast our patience
+
+
+def end_all(pids: Iterable[int]) -> None:
+    """Kill `pids`, which are children of this process, and whatever else is below it; reap all of it.
+
+    Most of it dies with its own parent; only what has not after a moment is looked for.
+    """
+    _signal(pids, signal.SIGKILL)
+    for attempt in range(round(_PATIENCE_S / _NAP_S)):
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            return
+        if attempt >= _MOMENT:
+            for pid in own_children():
+                stop_all(pid)
+        time.sleep(_NAP_S)
+
+
+def own_children() -> list[int]:
+    """Return the children of this process, dead ones too."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:  # the usual answer, and a hundred times quicker than to look at every process
+        return []
+    return [one.pid for one in children_by_parent().get(os.getpid(), ())]
 
 
 def youngest() -> int:

@@ -7,7 +7,6 @@ everything below it and itself.
 import os
 import selectors
 import signal
-import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -73,7 +72,7 @@ class Supervisor:
             for frame, fds in self._channel.receive():
                 self._follow(frame, fds)
             self._watch_channel()
-        self._end_all()
+        self._family.end_all([*self._begins.waiting, *(child.pid for child in self._children.values())])
 
     def _select(self) -> list[tuple[selectors.SelectorKey, int]]:
         """Wait until there is something to do; what can be done ahead is done when there is nothing yet."""
@@ -190,18 +189,6 @@ class Supervisor:
             return Answer(number=question.number, reply=self._answering(question.request))
         except BaseException as error:  # noqa: BLE001 - the user's code may raise anything, and the jobs live on
             return Answer(number=question.number, problem=f"{type(error).__name__}: {error}")
-
-    def _end_all(self) -> None:
-        left = {child.pid for child in self._children.values()}
-        until = self._clock() + self._family.patience_s
-        while left and self._clock() < until:
-            left = {pid for pid in left if not os.waitpid(pid, os.WNOHANG)[0]}
-            time.sleep(_LOOK_S)
-        for pid in left:
-            self._family.end(pid)
-        for pid in left:
-            os.waitpid(pid, 0)
-        self._family.end_strays((), 0)
 
 
 def _close(fds: Sequence[int]) -> None:

@@ -69,4 +69,6 @@ def tracked_files(root: Path) -> tuple[str, ...]:
         names = found.stdout.decode(errors="surrogateescape").split("\0")
         return tuple(sorted(name for name in names if name and (root / name).is_file()))
     files = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
-    return tuple(sorted(path.as_posix() for path in files if not any(part.startswith(".") for part in path.parts)))
+    return tuple(
+        sorted(path.as_posix() for path in files if not any(part.startswith(".") for part in path.parts))
+    )

@@ -3,6 +3,7 @@
 Rule: a connection that was made is answered; one that was not is refused.
 """
 
+import contextlib
 import ctypes
 import errno
 import socket
@@ -69,9 +70,10 @@ def refuse_new(listening: socket.socket) -> None:
         return
     program = b"".join(struct.pack("HBBI", *instruction) for instruction in _DROP_NEW)
     memory = ctypes.create_string_buffer(program)
-    listening.setsockopt(
-        socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HL", len(_DROP_NEW), ctypes.addressof(memory))
-    )
+    with contextlib.suppress(OSError):  # a sandbox without packet filters
+        listening.setsockopt(
+            socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HL", len(_DROP_NEW), ctypes.addressof(memory))
+        )
 
 
 def waiting(listening: socket.socket) -> int:
@@ -79,4 +81,4 @@ def waiting(listening: socket.socket) -> int:
     if sys.platform != "linux":
         return 0
     facts = listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
-    return int(struct.unpack("I", facts[_UNACCEPTED])[0])
+    return int(struct.unpack("I", facts[_UNACCEPTED])[0]) if len(facts) >= _UNACCEPTED.stop else 0

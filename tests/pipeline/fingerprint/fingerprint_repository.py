@@ -12,7 +12,6 @@ from legato.domain.keys import KEYED, Cause, base_key, causes
 from legato.domain.messages import Fingerprint
 from legato.pipeline.fingerprint import Fingerprints, Packages, Sources
 
-
 INSTALLED = Packages(None)
 
 

@@ -1,4 +1,5 @@
 """The catalogue of edits after which a step must run again, each with what is named as its cause."""
+# ruff: noqa: E501 - a table of small programs reads best with one program a line
 
 from pathlib import Path
 from typing import NamedTuple

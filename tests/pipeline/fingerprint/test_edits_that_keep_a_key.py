@@ -1,4 +1,5 @@
 """The catalogue of edits after which nothing may run again."""
+# ruff: noqa: E501 - a table of small programs reads best with one program a line
 
 from pathlib import Path
 from typing import NamedTuple
@@ -30,7 +31,7 @@ EDITS = {
     ),
     "layout": Edit(
         {"pipeline.py": "def step(a):\n    return f'{a}' + str([1, 2])\n"},
-        {"pipeline.py": "def step(\n    a,\n):\n\n    return (\n        f\"{a}\" + str([\n1, 2,]))\n"},
+        {"pipeline.py": 'def step(\n    a,\n):\n\n    return (\n        f"{a}" + str([\n1, 2,]))\n'},
     ),
     "an unrelated function": Edit(
         {"pipeline.py": "def step(a):\n    return a\ndef other():\n    return 1\n"},
@@ -103,18 +104,22 @@ def test_an_edit_that_cannot_change_the_result_keeps_the_key(name: str, tmp_path
 
 
 def test_words_on_the_step_decorator_keep_the_key(tmp_path: Path) -> None:
-    # The decorator is any object of Legato's; what matters is who owns it.
-    head = "from legato.domain.graph import Words\nimport legato.domain.graph as lg\n"
-    body = "def step(a):\n    return a\n"
-    repository = Repository(tmp_path, {"pipeline.py": head + body, "cores.py": "N = 1\n"})
+    bare = "import legato as lg\n@lg.step\ndef step(a, *, k=1):\n    return a\n"
+    wordy = "import legato as lg\nfrom cores import N\n@lg.step(cpus=N, timeout='5m')\ndef step(a, *, k=1):\n    return a\n"
+    repository = Repository(tmp_path, {"pipeline.py": bare, "cores.py": "N = 2\n"})
     before = repository.fingerprint()
-    decorated = (
-        "def _keep(f):\n    return f\nlg.keep = lambda cpus: _keep\nfrom cores import N\n@lg.keep(cpus=N)\n"
-    )
-    repository.write({"pipeline.py": head + decorated + body})
-    after = repository.fingerprint()
+    repository.write({"pipeline.py": wordy})
 
-    assert key(before) == key(after)
+    assert key(before) == key(repository.fingerprint())
+
+
+def test_words_on_a_step_that_another_step_calls_keep_the_key(tmp_path: Path) -> None:
+    text = "import legato as lg\n@lg.step(cpus=1)\ndef helper(a):\n    return a\n@lg.step\ndef step(a):\n    return helper(a)\n"
+    repository = Repository(tmp_path, {"pipeline.py": text})
+    before = repository.fingerprint()
+    repository.edit("pipeline.py", "cpus=1", "cpus=2")
+
+    assert key(before) == key(repository.fingerprint())
 
 
 def test_a_clone_at_another_path_has_the_same_key(tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
 """Fingerprints are the same in every process, and do not depend on which step is asked for first."""
+# ruff: noqa: E501 - small programs read best with one statement a line
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from fingerprint_repository import Repository, key, keyed
 
 FILES = {
@@ -48,9 +49,9 @@ for one in Fingerprints(sources).of(module.first).ingredients:
 def test_fingerprints_are_equal_under_any_hash_seed(tmp_path: Path) -> None:
     repository = Repository(tmp_path, FILES)
     seen = {
-        subprocess.run(  # noqa: S603 - our own interpreter and script
+        subprocess.run(
             [sys.executable, "-c", SCRIPT, str(repository.root)],
-            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONDONTWRITEBYTECODE": "1"},
+            env={"PYTHONHASHSEED": seed, "PYTHONDONTWRITEBYTECODE": "1"},
             check=True, capture_output=True, text=True,
         ).stdout
         for seed in ("0", "1", "42")
@@ -123,3 +124,56 @@ def test_a_secret_by_name_is_not_shown(tmp_path: Path) -> None:
     )
 
     assert "hunter2" not in repr(repository.fingerprint())
+
+
+def test_variables_and_files_read_at_import_count_with_an_object_without_stable_form(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (
+        "import os, pathlib\nHERE = pathlib.Path(__file__).parent\n"
+        "LINES = (x for x in [os.environ['REGION'], (HERE / 'words.txt').read_text()])\n"
+        "def step(a):\n    return LINES\n"
+    )
+    repository = Repository(tmp_path, {"pipeline.py": text, "words.txt": "x"})
+    monkeypatch.setenv("REGION", "eu")
+    keys = [key(repository.fingerprint())]
+    monkeypatch.setenv("REGION", "us")
+    keys.append(key(repository.fingerprint()))
+    repository.write({"words.txt": "y"})
+    keys.append(key(repository.fingerprint()))
+
+    assert len(set(keys)) == 3
+
+
+def test_objects_of_many_kinds_have_a_stable_form(tmp_path: Path) -> None:
+    text = (
+        "import collections, copy, datetime, enum, functools, itertools, operator, random, threading, typing, weakref, zoneinfo\n"
+        "import numpy as np, pandas as pd, polars as pl, msgspec\n"
+        "from sklearn.linear_model import LogisticRegression\n"
+        "class Row(msgspec.Struct):\n    a: int = 1\n"
+        "class Flag(enum.Flag):\n    A = 1\n    B = 2\n"
+        "class Held:\n    def __init__(self):\n        self.lock, self.seen = threading.Lock(), weakref.WeakSet()\n"
+        "ALL = [LogisticRegression(C=2), Row(), Flag.A | Flag.B, Held(), np.log1p, np.float64(3), np.dtype('f8'),\n"
+        "    np.random.default_rng(3), random.Random(1), np.array(['a', None], dtype=object),\n"
+        "    pd.DataFrame({'a': ['x', None], 'b': pd.Categorical(['u', 'v'])}), pd.Timestamp('2020-01-01'), pd.NA,\n"
+        "    pl.Series('a', [1.0]), pl.Int64, zoneinfo.ZoneInfo('Europe/Berlin'), collections.Counter('abc'),\n"
+        "    collections.defaultdict(list), functools.partial(np.clip, a_min=0), operator.itemgetter('a'), int | None,\n"
+        "    typing.Optional[int], list[Row], typing.TypeVar('T'), ''.join, np.multiply.reduce]\n"
+        "def step(a):\n    return ALL\n"
+    )
+    repository = Repository(tmp_path, {"pipeline.py": text})
+    first, second = repository.fingerprint(), repository.fingerprint()
+
+    assert first.warnings == ()
+    assert key(first) == key(second)
+
+
+def test_arrays_of_the_same_bytes_and_another_shape_differ(tmp_path: Path) -> None:
+    repository = Repository(
+        tmp_path,
+        {"pipeline.py": "import numpy as np\nA = np.array([[1, 2, 3, 4]])\ndef step(a):\n    return A\n"},
+    )
+    before = repository.fingerprint()
+    repository.edit("pipeline.py", "[[1, 2, 3, 4]]", "[[1, 2], [3, 4]]")
+
+    assert key(before) != key(repository.fingerprint())

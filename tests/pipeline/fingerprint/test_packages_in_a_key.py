@@ -1,5 +1,7 @@
 """Installed packages in a key: what is reached, with what it requires."""
+# ruff: noqa: E501 - small programs read best with one statement a line
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -117,8 +119,6 @@ def test_an_editable_install_counts_as_the_users_own_code(repository: Repository
 
 
 def _forget(module: str) -> None:
-    import sys  # noqa: PLC0415 - used here alone
-
     sys.modules.pop(module, None)
 
 

@@ -1,0 +1,253 @@
+"""The second `legato run`: nothing runs, no user code is imported, and every change is still noticed.
+
+Rule: the plain words `legato run` are typed, since only those may be answered from file stats.
+"""
+
+import os
+import sqlite3
+import sys
+
+import pytest
+from project_folder import wait_for
+
+IMPORTED = """
+    from pathlib import Path
+    with Path({marker!r}).open("a") as marker:
+        marker.write("x")
+
+    import features
+
+    @lg.step
+    def first() -> int:
+        return features.FIRST
+
+    @lg.step
+    def second(first: int) -> int:
+        return first + 1
+"""
+
+
+@pytest.fixture
+def counted(project, tmp_path):
+    """A pipeline that leaves a mark outside the project whenever it is imported."""
+    marker = tmp_path / "imported"
+    project.pipeline(IMPORTED.format(marker=str(marker)))
+    project.write("features.py", "import os\nFIRST = 1\nREGION = os.environ.get('REGION')\n")
+    project.write("data.csv", "a\n1\n")
+    return project, lambda: marker.stat().st_size
+
+
+def test_a_chain_is_computed_once_and_then_reused(project):
+    project.chain(10)
+
+    assert "10 computed" in project.legato("run").out
+    assert project.legato("run").out == "up to date: 10 steps reused\n"
+    assert set(project.run().values()) == {"reused"}
+    assert project.got("s9") == "9"
+
+
+def test_an_up_to_date_run_imports_no_user_code(counted):
+    project, imports = counted
+    project.legato("run")
+    project.legato("run")
+    before = imports()
+
+    assert project.legato("run").out == "up to date: 2 steps reused\n"
+    assert imports() == before
+
+
+def settled(counted):
+    """Return a project whose next `legato run` would be answered without an import."""
+    project, imports = counted
+    project.legato("run")
+    project.legato("run")
+    before = imports()
+    project.legato("run")
+    assert imports() == before
+    return project, lambda: imports() > before
+
+
+def test_an_edited_module_is_noticed(counted):
+    project, imported = settled(counted)
+    project.edit("features.py", "FIRST = 1", "FIRST = 2")
+
+    ran = project.legato("run")
+
+    assert imported()
+    assert "2 computed" in ran.out
+
+
+def test_a_new_file_that_shadows_a_module_is_noticed(counted):
+    project, imported = settled(counted)
+    project.write("features/__init__.py", "FIRST = 5\n")
+
+    ran = project.legato("run")
+
+    assert imported()
+    assert "2 computed" in ran.out
+    assert project.got("second") == "6"
+
+
+def test_a_variable_read_at_import_is_noticed(counted):
+    project, imported = settled(counted)
+
+    project.legato("run", env={"REGION": "eu"})
+
+    assert imported()
+
+
+def test_a_deleted_object_is_computed_again(counted):
+    project, imported = settled(counted)
+    for path in (project.state / "store" / "objects").rglob("*"):
+        if path.is_file():
+            path.unlink()
+
+    ran = project.legato("run")
+
+    assert imported()
+    assert "2 computed" in ran.out
+
+
+def test_a_flipped_object_is_computed_again(counted):
+    project, imported = settled(counted)
+    for path in (project.state / "store" / "objects").rglob("*"):
+        if path.is_file():
+            data = path.read_bytes()
+            path.chmod(0o644)
+            path.write_bytes(bytes([data[0] ^ 1]) + data[1:])
+
+    ran = project.legato("run")
+
+    assert imported()
+    assert "2 computed" in ran.out
+    assert project.got("second") == "2"
+
+
+def test_a_ledger_that_has_moved_is_noticed(counted):
+    project, imported = settled(counted)
+    project.legato("run", "--again", "first")
+
+    project.legato("run")
+
+    assert imported()
+
+
+def test_configuration_that_appears_is_noticed(counted):
+    project, imported = settled(counted)
+    project.write("legato.toml", "pipline = 'x.py'\n")
+
+    ran = project.legato("run", code=2)
+
+    assert "did you mean 'pipeline'" in ran.err
+
+
+def test_another_target_is_another_question(counted):
+    project, _imported = settled(counted)
+
+    assert project.legato("run", "first").out == "up to date: 1 steps reused\n"
+    assert "no step or artifact 'frist'" in project.legato("run", "frist", code=4).err
+
+
+def test_data_that_changed_is_noticed(project):
+    project.write("data.csv", "a\n1\n")
+    project.pipeline(
+        """
+        from pathlib import Path
+
+        table = lg.dataset("data.csv")
+
+        @lg.step
+        def rows(table: Path) -> int:
+            return len(table.read_text().splitlines())
+        """
+    )
+    for _ in range(3):
+        ran = project.legato("run")
+    assert ran.out == "up to date: 2 steps reused\n"
+    project.write("data.csv", "a\n2\n")
+
+    ran = project.legato("run")
+
+    assert "1 computed" not in ran.out
+    assert "2 computed" in ran.out
+
+
+def test_a_file_that_a_step_reads_is_noticed(project):
+    project.write("numbers.txt", "1")
+    project.pipeline(
+        """
+        from pathlib import Path
+
+        @lg.step
+        def number() -> int:
+            return int((Path(__file__).parent / "numbers.txt").read_text())
+        """
+    )
+    for _ in range(3):
+        ran = project.legato("run")
+    assert ran.out == "up to date: 1 steps reused\n"
+    project.write("numbers.txt", "2")
+
+    project.legato("run")
+
+    assert project.got("number") == "2"
+
+
+@pytest.mark.parametrize("damage", [b"", b"garbage", b"\xff" * 300])
+def test_damaged_records_of_freshness_are_not_believed(counted, damage):
+    project, imported = settled(counted)
+    (project.state / "fresh.bin").write_bytes(damage)
+
+    ran = project.legato("run")
+
+    assert imported()
+    assert ran.out == "up to date: 2 steps reused\n"
+
+
+def test_damaged_records_of_files_are_not_believed(counted):
+    project, _imported = settled(counted)
+    for name in ("fresh.bin", "files.bin"):
+        (project.state / name).write_bytes(b"\x00\x01garbage")
+
+    assert project.legato("run").out == "up to date: 2 steps reused\n"
+
+
+def test_a_run_that_is_killed_leaves_no_record_that_lies(counted):
+    project, _imported = settled(counted)
+    with sqlite3.connect(project.state / "ledger.db") as ledger:
+        ledger.execute("pragma wal_checkpoint(truncate)")
+
+    assert project.legato("run").out == "up to date: 2 steps reused\n"
+
+
+def test_a_link_to_another_file_is_noticed(project):
+    project.write("one.txt", "1")
+    project.write("two.txt", "2")
+    (project.root / "chosen.txt").symlink_to("one.txt")
+    project.pipeline(
+        """
+        from pathlib import Path
+
+        chosen = lg.dataset("chosen.txt")
+
+        @lg.step
+        def number(chosen: Path) -> int:
+            return int(chosen.read_text())
+        """
+    )
+    for _ in range(3):
+        project.legato("run")
+    (project.root / "chosen.txt").unlink()
+    (project.root / "chosen.txt").symlink_to("two.txt")
+
+    project.legato("run")
+
+    assert project.got("number") == "2"
+
+
+def test_the_version_is_answered_without_a_project(project):
+    ran = project.legato("--version")
+
+    assert ran.out.startswith("legato ")
+    assert not project.state.exists()
+    assert wait_for(lambda: os.path.exists(sys.executable))

@@ -1,0 +1,114 @@
+"""What registering a candidate comes to: numbers, versions, the champion, and nothing twice."""
+
+import pytest
+from models_in import FAIL, OPEN, PASS, candidate, open_ledger
+
+from legato.domain.errors import ConfigurationError
+from legato.domain.events import kind_of
+from legato.registry import deeds, read
+from legato.registry.moves import Request
+
+
+@pytest.fixture
+def ledger():
+    opened = open_ledger()
+    yield opened
+    opened.close()
+
+
+def kinds(ledger):
+    return [kind_of(stored.event) for stored in ledger.events()]
+
+
+def test_the_first_that_passes_is_champion(ledger):
+    found = deeds.register(ledger, candidate("a", PASS, PASS), actor="ada")
+
+    assert (found.candidate, found.version, found.before, found.champion, found.first) == (1, 1, 0, 1, True)
+    assert kinds(ledger) == ["candidate.registered", "version.created", "alias.moved"]
+
+
+@pytest.mark.parametrize("outcome", [FAIL, OPEN])
+def test_what_does_not_pass_stays_a_candidate(ledger, outcome):
+    deeds.register(ledger, candidate("a", PASS))
+    found = deeds.register(ledger, candidate("b", PASS, outcome))
+
+    assert (found.candidate, found.version, found.champion, found.first) == (2, 0, 1, False)
+    assert "g2" in found.note
+    assert read.candidate(ledger, "wine:c2").outcome is outcome
+
+
+def test_numbers_count_per_model(ledger):
+    numbers = [
+        (found.model, found.candidate, found.version)
+        for found in (
+            deeds.register(ledger, candidate(text, outcome, model=model))
+            for text, outcome, model in [
+                ("a", PASS, "wine"),
+                ("b", FAIL, "wine"),
+                ("c", PASS, "beer"),
+                ("d", PASS, "wine"),
+            ]
+        )
+    ]
+
+    assert numbers == [("wine", 1, 1), ("wine", 2, 0), ("beer", 1, 1), ("wine", 3, 2)]
+
+
+def test_a_model_without_gates_becomes_champion(ledger):
+    assert deeds.register(ledger, candidate("a")).champion == 1
+
+
+def test_the_same_bytes_judged_equally_are_not_doubled(ledger):
+    deeds.register(ledger, candidate("a", PASS, run=1))
+    before = len(kinds(ledger))
+    found = deeds.register(ledger, candidate("a", PASS, run=2))
+
+    assert found.known
+    assert (found.candidate, found.version, found.events) == (1, 1, ())
+    assert len(kinds(ledger)) == before
+
+
+def test_the_same_bytes_judged_otherwise_are_another_candidate(ledger):
+    numbers = [
+        deeds.register(ledger, candidate("a", *outcomes)).candidate
+        for outcomes in [(PASS,), (FAIL,), (OPEN,)]
+    ]
+
+    assert numbers == [1, 2, 3]
+
+
+def test_running_again_does_not_undo_what_a_person_promoted(ledger):
+    deeds.register(ledger, candidate("a", PASS))
+    deeds.register(ledger, candidate("b", PASS))
+    deeds.promote(ledger, Request(reference="wine:1", why="v2 is slow"))
+    found = deeds.register(ledger, candidate("b", PASS))
+
+    assert read.version(ledger, "wine@champion").number == 1
+    assert "legato models promote wine:2" in found.note
+
+
+def test_the_champion_of_another_environment_does_not_move(ledger):
+    found = deeds.register(ledger, candidate("a", PASS, environment="production"))
+
+    assert (found.version, found.champion) == (1, 0)
+    assert kinds(ledger) == ["candidate.registered", "version.created"]
+
+
+def test_a_champion_that_moved_meanwhile_is_not_overruled(ledger):
+    deeds.register(ledger, candidate("a", PASS))
+    deeds.register(ledger, candidate("b", PASS), judged_against=1)
+    found = deeds.register(ledger, candidate("c", PASS), judged_against=1)
+
+    assert (found.version, found.champion) == (3, 2)
+    assert "v2 is champion now: run again" in found.note
+    assert read.version(ledger, "wine").number == 2
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".wine", "../wine", "wi ne", "-wine", "w" * 101, "wine\n", "wine;drop", "wein\u00e9"]
+)
+def test_a_hostile_name_is_refused_and_nothing_is_written(ledger, name):
+    with pytest.raises(ConfigurationError, match="cannot name a model"):
+        deeds.register(ledger, candidate("a", PASS, model=name))
+
+    assert kinds(ledger) == []

@@ -1,0 +1,149 @@
+"""Asking an endpoint for the rows of a file."""
+
+import json
+
+import polars as pl
+import pytest
+from conftest import flights
+
+from legato.app import endpoints
+from legato.app.predicting import predict, read_rows
+from legato.domain.errors import ConfigurationError, LegatoError, MissingError, OutsideError
+from legato.serve.generation import Generation, Served
+
+COLUMNS = ["distance", "temperature", "carrier", "rain"]
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory, named, matrix):
+    folder = tmp_path_factory.mktemp("endpoints") / "flights"
+    models = (
+        Served(name="flights", version="1", folder=str(named)),
+        Served(name="plain", version="2", folder=str(matrix)),
+    )
+    yield endpoints.ensure(folder, "flights", Generation(number=0, endpoint="flights", models=models)).address
+    endpoints.stop(folder)
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Return the same rows as files of every kind."""
+    table = flights(50).select(COLUMNS)
+    table.write_csv(tmp_path / "rows.csv")
+    table.write_parquet(tmp_path / "rows.parquet")
+    table.write_ndjson(tmp_path / "rows.jsonl")
+    (tmp_path / "rows.json").write_text(json.dumps(table.to_dicts()))
+    return tmp_path
+
+
+def test_files_of_every_kind_give_the_same_answers_in_any_batches(address, files):
+    answers = [
+        list(predict(address, "flights", files / f"rows.{kind}", batch_rows=size))
+        for kind, size in (("csv", 1000), ("parquet", 7), ("jsonl", 50), ("json", 49))
+    ]
+
+    assert len(answers[0]) == 50
+    assert set(answers[0][0]["probabilities"]) == {"0", "1"}
+    assert all(answer == answers[0] for answer in answers)
+
+
+def test_a_version_may_be_named(address, files):
+    assert len(list(predict(address, "flights:1", files / "rows.csv"))) == 50
+
+
+def test_a_matrix_model_takes_a_file_with_exactly_its_columns(address, tmp_path):
+    (tmp_path / "rows.csv").write_text("a,b,c,d\n1,2,3,4\n-5,6,7,8\n")
+    (tmp_path / "short.csv").write_text("a,b\n1,2\n")
+
+    answers = list(predict(address, "plain", tmp_path / "rows.csv"))
+
+    assert [answer["predictions"] for answer in answers] == [1, 0]
+    with pytest.raises(ConfigurationError, match="takes rows of 4 unnamed numbers, the file has 2 columns"):
+        list(predict(address, "plain", tmp_path / "short.csv"))
+
+
+def test_columns_the_model_does_not_take_are_left_out_with_a_notice(address, files):
+    pl.read_csv(files / "rows.csv").with_columns(note=pl.lit("x")).write_csv(files / "more.csv")
+    notices = []
+
+    answers = list(predict(address, "flights", files / "more.csv", notice=notices.append))
+
+    assert len(answers) == 50
+    assert notices == ["not sent, since the model does not take them: note"]
+
+
+def test_a_missing_column_is_an_error_with_the_nearest_name(address, files):
+    pl.read_csv(files / "rows.csv").rename({"distance": "distanse"}).write_csv(files / "other.csv")
+
+    with pytest.raises(MissingError, match=r"lacks 'distance' \(it has 'distanse'\)"):
+        list(predict(address, "flights", files / "other.csv"))
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "words"),
+    [
+        ("distance", "far", "expected a whole number, got 'far'"),
+        ("distance", "1.5", "expected a whole number, got '1.5'"),
+        ("distance", "", "expected a whole number, got nothing"),
+        ("temperature", "warm", "expected a number, got 'warm'"),
+        ("temperature", "inf", "expected a number, got 'inf'"),
+        ("rain", "perhaps", "expected true or false, got 'perhaps'"),
+    ],
+)
+def test_a_cell_that_does_not_fit_is_named_by_row_and_column(address, tmp_path, column, cell, words):
+    row = {"distance": "500", "temperature": "3.5", "carrier": "UA", "rain": "true"}
+    lines = [",".join(row), ",".join(row.values()), ",".join((row | {column: cell}).values())]
+    (tmp_path / "rows.csv").write_text("\n".join(lines))
+
+    with pytest.raises(ConfigurationError, match=f"row 1 of .*rows.csv, column '{column}': {words}"):
+        list(predict(address, "flights", tmp_path / "rows.csv"))
+
+
+def test_a_text_is_no_number_where_the_file_knows_the_difference(address, tmp_path):
+    (tmp_path / "rows.json").write_text(
+        '[{"distance": "500", "temperature": 1, "carrier": "UA", "rain": true}]'
+    )
+
+    with pytest.raises(ConfigurationError, match="column 'distance': expected a whole number, got '500'"):
+        list(predict(address, "flights", tmp_path / "rows.json"))
+
+
+def test_missing_cells_are_sent_where_the_model_has_seen_some(address, tmp_path):
+    (tmp_path / "rows.csv").write_text("distance,temperature,carrier,rain\n500,,NA,false\n")
+
+    assert len(list(predict(address, "flights", tmp_path / "rows.csv"))) == 1
+
+
+def test_an_empty_file_gives_no_answers(address, tmp_path):
+    (tmp_path / "rows.csv").write_text("")
+
+    assert list(predict(address, "flights", tmp_path / "rows.csv")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind"),
+    [
+        ("rows.txt", b"a", ConfigurationError),
+        ("rows.json", b"{", ConfigurationError),
+        ("rows.json", b"[1]", ConfigurationError),
+        ("rows.csv", b"\xff\xfe\x00", ConfigurationError),
+        ("rows.csv", b"a,b\n1\n", ConfigurationError),
+        ("rows.parquet", b"none", ConfigurationError),
+        ("gone.csv", None, MissingError),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_an_error_that_names_it(tmp_path, name, content, kind):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+
+    with pytest.raises(kind, match=name):
+        list(read_rows(tmp_path / name))
+
+
+def test_an_unknown_model_and_a_silent_address_are_errors_that_name_them(address, files):
+    with pytest.raises(MissingError, match="wines: model 'wines' is not served here; served: flights, plain"):
+        list(predict(address, "wines", files / "rows.csv"))
+    with pytest.raises(OutsideError, match="no endpoint answers at http://127.0.0.1:1"):
+        list(predict("http://127.0.0.1:1", "flights", files / "rows.csv"))
+    with pytest.raises(LegatoError, match="is no address of an endpoint"):
+        list(predict("ftp://x", "flights", files / "rows.csv"))
