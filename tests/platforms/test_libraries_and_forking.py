@@ -5,8 +5,10 @@ Rule: each case uses a library at module level and again in a job, where a wrong
 
 import importlib
 import importlib.util
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -149,3 +151,28 @@ def test_a_library_whose_threads_forbid_forking_is_named(run, library, tmp_path)
     assert platform.mode == "packages"
     assert f"threads of {library} are running (" in platform.note
     assert f"{library}-0" in platform.note
+
+
+@pytest.mark.parametrize(
+    ("before", "forked"),
+    [("import numpy", True), ("import threading; threading.Timer(5, int).start()", False)],
+)
+def test_an_owner_is_forked_itself_unless_its_threads_would_be_missed(before, forked, tmp_path):
+    skip_without("numpy")
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"{before}\n"
+        "import os, sys, pathlib\n"
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "import test_libraries_and_forking as t\n"
+        "platform = t.launch(t.ENTRY, b'import json', environment={})\n"
+        "platform.reply()\n"
+        "lines = [pathlib.Path(f'/proc/{pid}/cmdline').read_bytes() for pid in (os.getpid(), platform._stem_pid)]\n"
+        "platform.close()\n"
+        "print(lines[0] == lines[1], flush=True)\n"
+        "os._exit(0)\n"
+    )
+
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+
+    assert done.stdout == f"{forked}\n", done.stderr

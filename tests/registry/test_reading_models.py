@@ -143,10 +143,37 @@ def test_references_are_read_as_typed(text, reference):
     assert parse(str(reference)) == reference
 
 
-HOSTILE = """
-:1 @champion wine: wine@ wine:0 wine:-1 wine:1.0 wine:c wine:01 wine:1:2 wine@a@b wine@champion:1 wine:9999999999
-../wine wine/1 wine\\1 wine%2e \u0661 wine:\u0661 wine#x wine?x .wine -rf wine;x wine'x $(x) `x` <b> {{7*7}}
-""".split()
+HOSTILE = [
+    ":1",
+    "@champion",
+    "wine:",
+    "wine@",
+    "wine:0",
+    "wine:-1",
+    "wine:1.0",
+    "wine:c",
+    "wine:01",
+    "wine:1:2",
+    "wine@a@b",
+    "wine@champion:1",
+    "wine:9999999999",
+    "../wine",
+    "wine/1",
+    "wine\\1",
+    "wine%2e",
+    "\u0661",
+    "wine:\u0661",
+    "wine#x",
+    "wine?x",
+    ".wine",
+    "-rf",
+    "wine;x",
+    "wine'x",
+    "$(x)",
+    "`x`",
+    "<b>",
+    "{{7*7}}",
+]
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, "", "wi ne", "wine\n", "wine:1\n", "wine\x00", "w" * 101])

@@ -47,7 +47,7 @@ def serve(
     if replace is not None:
         return replace(command)
     sys.stderr.flush()
-    os.execv(sys.executable, command)
+    return os.execv(sys.executable, command)  # noqa: S606 - our own interpreter, an argument list
 
 
 def stop(folder: Path, name: str) -> bool:

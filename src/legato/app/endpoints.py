@@ -37,6 +37,7 @@ LOG_FILE: Final = "server.log"
 _LOCK_FILE: Final = "lock"
 _LOOK_S: Final = 0.02
 _TAIL_LINES: Final = 12
+_GRACE_S: Final = 5.0
 _PASSED_ON: Final = ("HOME", "LANG", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "TMPDIR", "TZ", "VIRTUAL_ENV")
 _PASSED_ON_ENDS: Final = ("_NUM_THREADS", "_MAX_THREADS")
 
@@ -61,7 +62,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     ready: bool = True
 
 
-def ensure(
+def ensure(  # noqa: PLR0913 - what an endpoint is made of
     folder: Path,
     name: str,
     generation: Generation,
@@ -167,7 +168,7 @@ def _end(state: ServingState) -> None:
     _signal(state, signal.SIGTERM)
     if not _within(Limits().drain_timeout_s + 5, lambda: started_at(state.pid) != state.started, state.pid):
         _signal(state, signal.SIGKILL)
-        _within(5, lambda: started_at(state.pid) != state.started, state.pid)
+        _within(_GRACE_S, lambda: started_at(state.pid) != state.started, state.pid)
 
 
 def _signal(state: ServingState, number: signal.Signals) -> None:
@@ -230,7 +231,11 @@ class _Keeper:
         (self._folder / STATE_FILE).unlink(missing_ok=True)
         write_atomically(self._file, wanted)
         pid = self._spawn(python, chosen, environment)
-        state = self._settled(wanted, pid)
+        try:
+            state = self._settled(wanted, pid)
+        except LegatoError:
+            self._clear_away(pid)
+            raise
         return _endpoint(self._name, state, wanted, "started")
 
     def swap(self, generation: Generation, state: ServingState) -> Endpoint:
@@ -247,9 +252,19 @@ class _Keeper:
             self._settled(wanted, state.pid)
         except LegatoError:
             if before is not None:  # a process that starts again must not find what does not load
-                write_atomically(self._file, msgspec.structs.replace(before, number=number + 2))
+                again = msgspec.structs.replace(before, number=number + 2)
+                write_atomically(self._file, again)
+                with contextlib.suppress(LegatoError):
+                    self._settled(again, state.pid)
             raise
         return _endpoint(self._name, state, wanted, "swapped")
+
+    def _clear_away(self, pid: int) -> None:
+        """Leave nothing running of a start that failed; most end by themselves."""
+        started = started_at(pid)
+        if started and not _within(_GRACE_S, lambda: started_at(pid) != started, pid):
+            os.killpg(pid, signal.SIGKILL)
+            _within(_GRACE_S, lambda: started_at(pid) != started, pid)
 
     def _before(self) -> Generation | None:
         try:
@@ -294,7 +309,7 @@ class _Keeper:
         def decided() -> bool:
             state = _living(self._folder)
             if state is None or state.pid != pid:
-                return started_at(pid) != started
+                return not started or started_at(pid) != started
             said = self._said(wanted, state)
             if any(one.error for one in said):
                 return True
@@ -305,7 +320,7 @@ class _Keeper:
         in_time = _within(self._timeout_s, decided, pid)
         if found:
             return found[0]
-        raise self._failure(wanted, pid, started, in_time=in_time)
+        raise self._failure(wanted, in_time=in_time)
 
     def _said(self, generation: Generation, state: ServingState) -> list[Acknowledgement]:
         """Return what the workers said of this very generation."""
@@ -313,14 +328,12 @@ class _Keeper:
         said = [one for one in map(read_acknowledgement, paths) if one is not None]
         return [one for one in said if one.number == generation.number]
 
-    def _failure(self, wanted: Generation, pid: int, started: str, *, in_time: bool) -> LegatoError:
+    def _failure(self, wanted: Generation, *, in_time: bool) -> LegatoError:
         for path in self._folder.glob("worker-*.json"):
             said = read_acknowledgement(path)
             if said is not None and said.number == wanted.number and said.error:
                 return ConfigurationError(f"endpoint {self._name!r}: {said.error}", hint=said.hint)
         if not in_time:
-            if started and started_at(pid) == started and _living(self._folder) is None:
-                os.killpg(pid, signal.SIGKILL)
             return OutsideError(
                 f"endpoint {self._name!r} did not answer within {self._timeout_s:g} seconds{self._tail()}",
                 hint=f"see {self._folder / LOG_FILE}",

@@ -30,7 +30,7 @@ def answer(arguments: list[str]) -> str | None:
     """
     if not _plain(arguments):
         return None
-    folder = os.getcwd()
+    folder = os.getcwd()  # noqa: PTH109 - pathlib costs more than the whole answer
     record = _find(folder, arguments)
     if record is None or not _holds(record):
         return None
@@ -63,7 +63,7 @@ def _find(folder: str, arguments: list[str]) -> dict[str, Any] | None:
         if name in records:
             found: dict[str, Any] = records[name]
             return found
-        parent = os.path.dirname(folder)
+        parent = os.path.dirname(folder)  # noqa: PTH120 - as above
         if parent == folder:
             return None
         folder = parent
@@ -72,8 +72,8 @@ def _find(folder: str, arguments: list[str]) -> dict[str, Any] | None:
 def read(path: str) -> dict[str, dict[str, Any]]:
     """Return the records in a file; none when it is missing, of another version, or damaged."""
     try:
-        with open(path, "rb") as source:
-            data = marshal.loads(source.read())
+        with open(path, "rb") as source:  # noqa: PTH123 - as above
+            data = marshal.loads(source.read())  # noqa: S302 - our own file; a foreign one holds data, not code
     except (OSError, ValueError, EOFError, TypeError):
         return {}
     if not isinstance(data, dict) or data.get("format") != (FORMAT, sys.hexversion):
@@ -83,34 +83,36 @@ def read(path: str) -> dict[str, dict[str, Any]]:
 
 
 def _holds(record: dict[str, Any]) -> bool:
-    stat = os.stat
     try:
-        for path, size, mtime_ns, ctime_ns, inode in record["files"]:
-            now = stat(path)
-            if (now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino) != (
-                size,
-                mtime_ns,
-                ctime_ns,
-                inode,
-            ):
-                return False
-        for path, names in record["folders"]:
-            if listing(path) != names:
-                return False
+        if not _as_before(record["files"]) or any(
+            listing(path) != names for path, names in record["folders"]
+        ):
+            return False
     except OSError:
         return False
-    for path in record["absent"]:
-        if os.path.lexists(path):
+    if any(os.path.lexists(path) for path in record["absent"]):
+        return False
+    return all(_lives(pid, started) for pid, started in record["alive"]) and all(
+        _variable(name) == digest for name, digest in record["variables"].items()
+    )
+
+
+def _as_before(files: list[tuple[str, int, int, int, int]]) -> bool:
+    stat = os.stat
+    for path, *before in files:
+        now = stat(path)
+        if [now.st_size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino] != before:
             return False
-    for pid, started in record["alive"]:
-        try:
-            with open(f"/proc/{pid}/stat", "rb") as source:
-                fields = source.read().rpartition(b")")[2].split()
-        except OSError:
-            return False
-        if fields[0] in b"ZX" or fields[19].decode() != started:
-            return False
-    return all(_variable(name) == digest for name, digest in record["variables"].items())
+    return True
+
+
+def _lives(pid: int, started: str) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as source:  # noqa: PTH123 - as above
+            fields = source.read().rpartition(b")")[2].split()
+    except OSError:
+        return False
+    return fields[0] not in b"ZX" and fields[19].decode() == started
 
 
 def _variable(name: str) -> str:
@@ -129,8 +131,8 @@ def listing(folder: str) -> list[str] | int:
     A folder of installed packages is too long to list, and changes only by installing: its time stamp serves.
     """
     if "-packages" in folder:
-        return os.stat(folder).st_mtime_ns
-    return sorted(name for name in os.listdir(folder) if name not in _IGNORED)
+        return os.stat(folder).st_mtime_ns  # noqa: PTH116 - as above
+    return sorted(name for name in os.listdir(folder) if name not in _IGNORED)  # noqa: PTH208 - as above
 
 
 def write(state: str, name: str, record: dict[str, Any]) -> None:
@@ -148,6 +150,6 @@ def write(state: str, name: str, record: dict[str, Any]) -> None:
     records[name] = record
     kept = dict(list(records.items())[-LIMIT:])
     temporary = f"{path}.{os.getpid()}"
-    with open(temporary, "wb") as target:
+    with open(temporary, "wb") as target:  # noqa: PTH123 - as above
         target.write(marshal.dumps({"format": (FORMAT, sys.hexversion), "records": kept}))
-    os.replace(temporary, path)
+    os.replace(temporary, path)  # noqa: PTH105 - as above

@@ -118,7 +118,7 @@ class ChampionKind:
         recipe = self.sources.recipe(node, exchanged)
         return Call(recipe=recipe, inputs=exchanged)
 
-    def _none(self, action: Action, field: str) -> Acted:
+    def _none(self, action: Action, field: str) -> Acted:  # noqa: ARG002 - the engine's signature
         return Acted(outputs={field: put_json(self.store, "", NOTE)})
 
 
@@ -176,7 +176,7 @@ class DatasetKind:
                 entries.append(ManifestEntry(relative, Digest(digest), status.st_size, executable))
         return Manifest(files=tuple(sorted(entries)))
 
-    def _take(self, action: Action, path: str, digest: str) -> Acted:
+    def _take(self, action: Action, path: str, digest: str) -> Acted:  # noqa: ARG002 - one signature for all
         placed = self.store.put_path(Path(self.files.root) / path)
         if not placed.tree and placed.digest != digest:
             raise OutsideError(

@@ -42,7 +42,7 @@ def load(name: str, *, run: int | str = "latest", form: object = None) -> object
     if found.tree:
         path = project.state / "loaded" / found.digest[7:]
         if not path.exists():
-            store.place(found.digest, True, path)
+            store.place(found.digest, True, path)  # noqa: FBT003 - the port reads as Artifact.tree does
     return open_shelf(_first_party).load(path, found, form=form)
 
 

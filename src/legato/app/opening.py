@@ -102,7 +102,7 @@ class Opened:
             "champion": ChampionKind(self.sources, self.store, registrar.champion),
             "register": ActionKind(registrar.register, self.sources, extra=here),
             "deploy": ActionKind(
-                lambda node, inputs, action: deploy(self.project, self.ledger, self.store, node),
+                lambda node, _inputs, _action: deploy(self.project, self.ledger, self.store, node),
                 self.sources,
                 cached=False,
             ),
@@ -174,7 +174,7 @@ def _read_known(state: Path) -> dict[str, tuple[Signature, str]]:
     import marshal
 
     try:
-        found = marshal.loads((state / "files.bin").read_bytes())
+        found = marshal.loads((state / "files.bin").read_bytes())  # noqa: S302 - our own file, plain data
     except (OSError, ValueError, EOFError, TypeError):
         return {}
     return found if isinstance(found, dict) else {}

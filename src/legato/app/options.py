@@ -73,8 +73,9 @@ def split_targets(targets: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
 def read_override(text: str) -> Override:
     """Return one `-p` option.
 
-    >>> read_override("classifier.trees=300")
-    Override(step='classifier', name='trees', text='300')
+    >>> found = read_override("classifier.trees=300")
+    >>> found.step, found.name, found.text
+    ('classifier', 'trees', '300')
     """
     left, equals, value = text.partition("=")
     step, _, name = left.strip().rpartition(".")

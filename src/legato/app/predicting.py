@@ -169,7 +169,7 @@ def _object(row: object, source: Path, number: int) -> Row:
 
 def _parquet_rows(source: Path) -> Iterator[Row]:
     try:
-        import pyarrow  # type: ignore[import-untyped]  # only for files that need it
+        import pyarrow as pa  # type: ignore[import-untyped]  # only for files that need it
         from pyarrow import parquet  # type: ignore[import-untyped]
     except ImportError:
         raise MissingError(
@@ -179,7 +179,7 @@ def _parquet_rows(source: Path) -> Iterator[Row]:
         try:
             for batch in parquet.ParquetFile(handle).iter_batches():
                 yield from batch.to_pylist()
-        except pyarrow.ArrowException as error:
+        except pa.ArrowException as error:
             raise ConfigurationError(
                 f"{source} cannot be read: {error}", hint="write it as Parquet"
             ) from error
@@ -251,9 +251,9 @@ def request_of(metadata: Metadata, rows: Sequence[Row], first: int, source: Path
     return msgspec.json.encode({"inputs": inputs})
 
 
-def _cell(tensor: Tensor, name: str, value: Any, number: int, source: Path) -> Any:
+def _cell(tensor: Tensor, name: str, value: Any, number: int, source: Path) -> Any:  # noqa: ANN401 - one cell
     """Return a cell as its column takes it."""
-    missing = value is None or (isinstance(value, _Text) and value in _NULLS) or value != value
+    missing = value is None or (isinstance(value, _Text) and value in _NULLS) or value != value  # noqa: PLR0124 - NaN
     if missing and tensor.parameters.nullable:
         return None
     try:
@@ -267,11 +267,11 @@ def _cell(tensor: Tensor, name: str, value: Any, number: int, source: Path) -> A
         ) from None
 
 
-def _boolean(value: Any) -> bool:
+def _boolean(value: Any) -> bool:  # noqa: ANN401 - one cell
     return _TRUTH[value] if isinstance(value, str) else {True: True, False: False}[value]
 
 
-def _integer(value: Any) -> int:
+def _integer(value: Any) -> int:  # noqa: ANN401 - one cell
     if isinstance(value, str) and not isinstance(value, _Text):
         raise TypeError(value)
     number = float(value)
@@ -281,7 +281,7 @@ def _integer(value: Any) -> int:
     return whole
 
 
-def _number(value: Any) -> float:
+def _number(value: Any) -> float:  # noqa: ANN401 - one cell
     if isinstance(value, str) and not isinstance(value, _Text):
         raise TypeError(value)
     number = float(value)
@@ -290,7 +290,7 @@ def _number(value: Any) -> float:
     return number
 
 
-def _text(value: Any) -> str:
+def _text(value: Any) -> str:  # noqa: ANN401 - one cell
     if isinstance(value, str):
         return str(value)
     if hasattr(value, "isoformat"):

@@ -66,7 +66,7 @@ class ReadRecorder:
             path = "."
         if not isinstance(path, str | bytes | os.PathLike):
             return None
-        absolute = os.path.abspath(os.fsdecode(path))
+        absolute = os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - called for every open
         if absolute + "/" == self._root:
             return ""
         if not absolute.startswith(self._root) or absolute.startswith(self._state):
@@ -90,7 +90,7 @@ class ReadRecorder:
         compiled = {str(path) for path in sources.text}
         for path, before in self._files.items():
             absolute = self._root + path
-            if path in self._written or absolute in compiled or os.path.isdir(absolute):
+            if path in self._written or absolute in compiled or os.path.isdir(absolute):  # noqa: PTH112 - speed
                 continue
             changed = signature(absolute) != before
             found.append(Read(path, "changed while the step ran" if changed else file_digest(absolute)))
@@ -110,5 +110,5 @@ class ReadRecorder:
 
 def _by_import() -> bool:
     """Say whether the import system itself is looking into a folder."""
-    frame = sys._getframe(2)
+    frame = sys._getframe(2)  # noqa: SLF001 - the only way to know who asks
     return frame.f_code.co_filename.startswith("<frozen importlib")

@@ -253,7 +253,7 @@ class _Supervisor:
         if self._stopping:
             return abs(code)
         now = time.monotonic()
-        self._deaths = [*(death for death in self._deaths if now - death < 60), now]
+        self._deaths = [*(death for death in self._deaths if now - death < 60), now]  # noqa: PLR2004 - a minute
         _LOG.error("worker %d ended with code %d", number, code)
         if len(self._deaths) > _RESPAWNS:
             self._stop()

@@ -33,7 +33,7 @@ def execute(bench: Workbench, payload: bytes, say: Say) -> None:
     except LegatoError as error:
         details = error.details if isinstance(error, UserCodeError) else ""
         message = Failed(error=type(error).__name__, message=error.message, hint=error.hint, details=details)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - an old model on new code may raise anything
         if order.post_mortem:
             _post_mortem(error)
         message = _failed(bench, error)
@@ -60,7 +60,7 @@ def _failed(bench: Workbench, error: Exception) -> Failed:
 
 
 def _post_mortem(error: Exception) -> None:
-    import pdb
+    import pdb  # noqa: T100 - asked for by the user
     import traceback
 
     traceback.print_exception(error)
@@ -93,7 +93,7 @@ def _champion(work: Work) -> dict[str, Artifact]:
     try:
         result = work.bench.collected.fields(work.order.node, work.call(work.order.node))[output.field]
         return {output.field: work.keep(output.field, result)}
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - an old model on new code may raise anything
         note = f"the champion could not be scored: {type(error).__name__}: {error}"
         sys.stderr.write(note + "\n")
         return {output.field: put_json(work.store, note, NOTE)}
@@ -111,7 +111,7 @@ def _gates(work: Work) -> dict[str, Artifact]:
             else:
                 champion = work.value(given)
     gates = msgspec.convert(work.order.detail["gates"], tuple[Gate, ...])
-    assert isinstance(evaluation, Evaluation)
+    assert isinstance(evaluation, Evaluation)  # noqa: S101 - wiring was checked when the pipeline was collected
     judgement = judge(evaluation, champion, gates, champion_note=note)
     return {"": put_json(work.store, judgement, JUDGEMENT)}
 

@@ -19,9 +19,9 @@ def show(error: LegatoError) -> None:
 
 
 def clean(text: str) -> str:
-    """Return text that cannot steer a terminal: control characters, escapes among them, are shown as such.
+    r"""Return text that cannot steer a terminal: control characters, escapes among them, are shown as such.
 
-    >>> clean("a\\x1b[31mb\\tc")
-    'a\\\\x1b[31mb\\tc'
+    >>> clean("a\x1b[31mb")
+    'a\\x1b[31mb'
     """
     return "".join(c if c in "\n\t" or c.isprintable() else repr(c)[1:-1] for c in text)

@@ -41,7 +41,7 @@ def plan(*, as_json: bool, **words: object) -> int:
 
 
 def _told(step: PlannedStep) -> str:
-    more = f" (+{len(step.causes) - 2} more)" if len(step.causes) > 2 else ""
+    more = f" (+{len(step.causes) - 2} more)" if len(step.causes) > 2 else ""  # noqa: PLR2004 - two fit a line
     causes = clean("; ".join(map(str, step.causes[:2]))) + more
     last = (
         f"  (took {show_seconds(step.last_s)} last time)"

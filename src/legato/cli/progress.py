@@ -107,15 +107,9 @@ class Lines:
         self._write(f"  {self._paint(step.ljust(self._width), '2')} │ {clean(text)}")
 
     def _end(self, ended: Ended) -> None:
-        for stream in ("stdout", "stderr"):
-            rest = self._partial.pop((ended.step, stream), b"")
-            if rest:
-                self._text(ended.step, rest.decode(errors="replace"))
-        if self._spinner:
-            self._spinner.ended(ended.step)
-        if self._quiet and ended.state is not State.FAILED:
-            return
-        if ended.state is State.REUSED and self._many_reused:
+        self._flush(ended.step)
+        quiet = self._quiet and ended.state is not State.FAILED
+        if quiet or (ended.state is State.REUSED and self._many_reused and not ended.notes):
             return
         mark, colour = MARKS[ended.state]
         took = show_seconds(ended.usage.wall_s) if ended.state in {State.COMPUTED, State.FAILED} else ""
@@ -127,11 +121,19 @@ class Lines:
         if ended.hint and ended.state is not State.SKIPPED:
             self._write(f"    hint: {clean(ended.hint)}")
 
+    def _flush(self, step: str) -> None:
+        for stream in ("stdout", "stderr"):
+            rest = self._partial.pop((step, stream), b"")
+            if rest:
+                self._text(step, rest.decode(errors="replace"))
+        if self._spinner:
+            self._spinner.ended(step)
+
     def _why(self, ended: Ended) -> str:
         if ended.message:
             return clean(ended.message)
         causes = self._causes.get(ended.step, ())
-        more = f" (+{len(causes) - 2} more)" if len(causes) > 2 else ""
+        more = f" (+{len(causes) - 2} more)" if len(causes) > 2 else ""  # noqa: PLR2004 - two fit a line
         return clean("; ".join(map(str, causes[:2]))) + more
 
     def _line(self, mark: str, colour: str, step: str, text: str) -> None:
@@ -181,7 +183,7 @@ class Spinner:
             return
         now = self._clock()
         shown = "  ".join(f"{step} {show_seconds(now - at)}" for step, at in list(self._running.items())[:4])
-        more = f"  +{len(self._running) - 4}" if len(self._running) > 4 else ""
+        more = f"  +{len(self._running) - 4}" if len(self._running) > 4 else ""  # noqa: PLR2004 - four fit a line
         self._target.write(f"\x1b[2m  … {shown}{more}\x1b[0m")
         self._target.flush()
         self._drawn = True

@@ -54,12 +54,12 @@ def completion(shell: str) -> int:
 
     \b
     eval "$(legato completion bash)"      in ~/.bashrc
-    """
+    """  # noqa: D301 - click's own mark
     from click.shell_completion import get_completion_class
 
     from legato.cli.words import legato
 
     kind = get_completion_class(shell)
-    assert kind is not None
+    assert kind is not None  # noqa: S101 - one of click's own three
     sys.stdout.write(kind(legato, {}, "legato", "_LEGATO_COMPLETE").source() + "\n")
     return 0

@@ -76,7 +76,7 @@ def run(*, quiet: bool, verbose: bool, as_json: bool, pdb: bool, **words: object
     legato run --again classifier           once more, though nothing changed
 
     What did not change is reused. The exit code is 1 when a step, check or gate failed.
-    """
+    """  # noqa: D301 - click's own mark
     options = options_of(words)
     report = JsonLines() if as_json else Lines(sys.stderr, quiet=quiet, verbose=verbose)
     try:

@@ -28,7 +28,7 @@ def serve(model: str, port: int, *, stop: bool) -> int:
     legato serve --stop wine       stop the endpoint that `legato run` keeps in the background
 
     Speaks the Open Inference Protocol (REST): GET /v2/models/wine, POST /v2/models/wine/infer.
-    """
+    """  # noqa: D301 - click's own mark
     if not stop:
         return answering.serve(Path.cwd(), model, port=port)
     stopped = answering.stop(Path.cwd(), model)

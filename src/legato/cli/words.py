@@ -32,11 +32,11 @@ COMMANDS: Final = {
 class Words(click.Group):
     """A group that knows its commands without importing them."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the names in the order in which people meet them."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002 - as above
         """Import one command."""
         if name not in COMMANDS:
             return None
@@ -44,7 +44,7 @@ class Words(click.Group):
         command: click.Command = getattr(module, name)
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
         """Write the list of commands from the table alone."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
@@ -72,4 +72,4 @@ def legato() -> None:
     legato run             run what changed, reuse the rest
     legato why STEP        say why it ran, or why it did not
     legato predict NAME rows.csv
-    """
+    """  # noqa: D301 - click's own mark

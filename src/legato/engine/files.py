@@ -62,11 +62,15 @@ class Files:
         self.touched: dict[str, Signature | None] = {}
         self._now_ns = now_ns
 
+    def touch(self, path: str) -> tuple[str, Signature | None]:
+        """Note that this run rests on `path`; return where it is and its state."""
+        absolute = os.path.join(self.root, path)  # noqa: PTH118 - speed
+        current = self.touched[absolute] = signature(absolute)
+        return absolute, current
+
     def digest(self, path: str) -> str:
         """Return the digest of what `path` is now; empty when it is not there."""
-        absolute = os.path.join(self.root, path)  # noqa: PTH118 - speed
-        current = signature(absolute)
-        self.touched[absolute] = current
+        absolute, current = self.touch(path)
         if path.endswith("/"):
             return listing_digest(absolute)
         if current is None:

@@ -4,7 +4,7 @@ Rule (laws 1 and 2): a result serves only when its key still holds, files it rea
 is in the store.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from legato.domain.artifacts import Result
 from legato.domain.errors import LegatoError
@@ -46,6 +46,11 @@ class Results:
             if self._reads_hold(result) and self._held(result):
                 return result
         return None
+
+    def rests_on(self, reads: Iterable[Read]) -> None:
+        """Note the files that a new result of this run was made from."""
+        for read in reads:
+            self._files.touch(read.path)
 
     def last_of(self, step: str) -> Result | None:
         """Return the last result that a step of this name had."""

@@ -385,6 +385,7 @@ class Run:
             self._fail(step, "refused", f"made {sorted(claim.outputs)} where {sorted(wanted)} were expected")
             return
         step.outputs = claim.outputs
+        self._tools.results.rests_on(claim.reads)
         log = self._tools.logs.close(self._number, node.name)
         key = full_key(step.base, claim.reads)
         release = [step.lease] if step.lease else []

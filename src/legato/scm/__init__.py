@@ -40,7 +40,7 @@ def read_status(text: str) -> Commit:
 
     >>> read_status("# branch.oid abc\\n# branch.head main\\n? new.py\\n")
     Commit(id='abc', branch='main', dirty=True)
-    """
+    """  # noqa: D301 - click's own mark
     heads: dict[str, str] = {}
     dirty = False
     for line in text.splitlines():
