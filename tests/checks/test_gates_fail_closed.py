@@ -198,6 +198,58 @@ def test_a_gate_of_an_unknown_kind_or_without_bound_fails():
     assert [verdict.outcome for verdict in verdicts] == [Outcome.FAIL, Outcome.FAIL]
 
 
+STRANGE = {
+    "dates": np.full(60, "2026-01-01", dtype="datetime64[D]"),
+    "objects": np.array([None, *"x" * 59], dtype=object),
+    "texts": np.array([*"ab" * 30]),
+    "text objects": np.array([*"ab" * 30], dtype=object),
+    "huge": np.linspace(-1e200, 1e200, 60),
+    "infinite": np.full(60, math.inf),
+    "whole": np.arange(60) % 2,
+    "fractions": np.linspace(0, 1, 60),
+    "matrix": np.full((60, 3), 1 / 3),
+    "missing": None,
+    "empty": np.array([]),
+}
+
+
+@pytest.mark.parametrize("labels", ["dates", "objects", "texts", "huge", "whole", "missing"])
+@pytest.mark.parametrize("champion_labels", ["dates", "text objects", "fractions", "whole", None])
+def test_no_column_however_strange_raises_or_passes_unseen(labels, champion_labels):
+    gates = [
+        gate
+        for metric in ("f1", "roc_auc", "mse", "r2", "cost")
+        for gate in (
+            at_least(metric, -math.pi),
+            no_worse_than_champion(metric, margin=9.0),
+            at_most(metric, 9.0),
+        )
+    ]
+    champion = champion_labels and strange(champion_labels, "whole", "fractions")
+
+    for predictions in ("dates", "texts", "huge", "infinite", "whole", "missing", "empty"):
+        for scores in ("objects", "fractions", "matrix", "missing"):
+            verdicts = judge(strange(labels, predictions, scores), champion, gates).verdicts
+            passed = [
+                verdict for verdict in verdicts if verdict.outcome is Outcome.PASS and not verdict.first
+            ]
+
+            assert len(verdicts) == len(gates)
+            assert all(math.isfinite(verdict.estimate) for verdict in passed)
+
+
+def strange(labels, predictions, scores):
+    return SimpleNamespace(
+        ids=np.arange(60),
+        labels=STRANGE[labels],
+        predictions=STRANGE[predictions],
+        scores=STRANGE[scores],
+        rows={"cost": STRANGE["fractions"]},
+        slices=None,
+        metrics=None,
+    )
+
+
 def test_anything_with_the_right_columns_is_an_evaluation():
     looks_like_one = SimpleNamespace(
         ids=None,

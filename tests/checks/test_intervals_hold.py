@@ -59,14 +59,24 @@ def test_the_interval_of_f1_holds_its_exact_chance():
     assert max(missed) <= TAIL
 
 
-@given(st.lists(st.floats(-1e6, 1e6), min_size=20, max_size=60), st.floats(-1e3, 1e3))
-def test_the_interval_of_a_mean_holds_it_and_moves_with_it(values, shift):
-    column = np.array(values)
+@given(st.lists(st.integers(-(10**6), 10**6), min_size=20, max_size=60), st.integers(-1000, 1000))
+def test_the_interval_of_a_mean_holds_it_and_moves_with_it(eighths, shift):
+    column = np.array(eighths) / 8  # exact in doubles, so that a shift is
     spread, moved = mean(column), mean(column + shift)
     low, high = spread.ends(TAIL)
 
     assert low - 1e-6 * abs(low) <= spread.estimate <= high + 1e-6 * abs(high)
     assert moved.ends(TAIL) == pytest.approx((low + shift, high + shift), rel=1e-6, abs=1e-3)
+
+
+@given(st.lists(st.floats(-1e150, 1e150), min_size=20, max_size=60))
+def test_the_ends_of_a_mean_are_finite_around_it_for_any_rows(values):
+    spread = mean(np.array(values))
+    low, high = spread.ends(TAIL)
+    rounding = 1e-9 * max(map(abs, values))
+
+    assert -math.inf < low <= spread.estimate + rounding
+    assert spread.estimate - rounding <= high < math.inf
 
 
 def test_a_mean_of_equal_rows_has_no_width():

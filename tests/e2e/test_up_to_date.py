@@ -3,12 +3,9 @@
 Rule: the plain words `legato run` are typed, since only those may be answered from file stats.
 """
 
-import os
 import sqlite3
-import sys
 
 import pytest
-from project_folder import wait_for
 
 IMPORTED = """
     from pathlib import Path
@@ -245,9 +242,37 @@ def test_a_link_to_another_file_is_noticed(project):
     assert project.got("number") == "2"
 
 
+def test_a_declared_variable_is_noticed(project):
+    project.pipeline(
+        """
+        import os
+
+        @lg.step(env=["REGION"])
+        def region() -> str:
+            return os.environ["REGION"]
+        """
+    )
+    for _ in range(3):
+        project.legato("run", env={"REGION": "eu"})
+
+    assert "1 computed" in project.legato("run", env={"REGION": "us"}).out
+
+
+def test_another_search_path_is_noticed(project, tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "tiny.py").write_text(f"WORD = {name!r}\n", encoding="utf-8")
+    project.pipeline("import tiny\n\n@lg.step\ndef word() -> str:\n    return tiny.WORD\n")
+    for _ in range(3):
+        project.legato("run", env={"PYTHONPATH": str(tmp_path / "one")})
+
+    project.legato("run", env={"PYTHONPATH": str(tmp_path / "two")})
+
+    assert project.got("word") == "two"
+
+
 def test_the_version_is_answered_without_a_project(project):
     ran = project.legato("--version")
 
     assert ran.out.startswith("legato ")
     assert not project.state.exists()
-    assert wait_for(lambda: os.path.exists(sys.executable))

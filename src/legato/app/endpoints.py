@@ -262,6 +262,8 @@ class _Keeper:
     def _clear_away(self, pid: int) -> None:
         """Leave nothing running of a start that failed; most end by themselves."""
         started = started_at(pid)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
         if started and not _within(_GRACE_S, lambda: started_at(pid) != started, pid):
             os.killpg(pid, signal.SIGKILL)
             _within(_GRACE_S, lambda: started_at(pid) != started, pid)

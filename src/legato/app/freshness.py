@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from legato.app.deploying import folder_of
-from legato.app.endpoints import GENERATION_FILE, process_of
 from legato.app.fresh import write
 from legato.app.opening import Opened
 from legato.domain.graph import Graph
@@ -36,8 +34,8 @@ def remember(opened: Opened, graph: Graph, name: str, summary: Summary) -> None:
     found = [rest.file(path) for path in dict.fromkeys([*files, *opened.files.touched])]
     written = [rest.object(path) for path in _objects(opened, summary)]
     names = [str(node.detail["endpoint"]) for node in graph.nodes if node.kind == "deploy"]
-    folders = [folder_of(opened.project, name) for name in names]
-    written += [rest.object(str(folder / GENERATION_FILE)) for folder in folders if folder.is_dir()]
+    alive = _processes(opened, rest, names) if names else []
+    written += [rest.object(path) for path in rest.states]
     ledger = str(opened.project.state / "ledger.db")
     found.append(rest.object(ledger))
     if not rest.whole:
@@ -49,11 +47,21 @@ def remember(opened: Opened, graph: Graph, name: str, summary: Summary) -> None:
             "files": [item for item in (*found, *written) if item],
             "folders": list(opened.listings.items()),
             "absent": [*rest.absent, f"{ledger}-wal"],
-            "alive": [one for folder in folders if (one := process_of(folder))],
+            "alive": alive,
             "variables": dict(opened.loaded.watched.variables),
             "said": f"up to date: {len(summary.steps)} steps reused\n",
         },
     )
+
+
+def _processes(opened: Opened, rest: "_Rest", names: list[str]) -> list[tuple[int, str]]:
+    """Return the processes behind local endpoints; what they serve is told by a file each."""
+    from legato.app.deploying import folder_of
+    from legato.app.endpoints import GENERATION_FILE, process_of
+
+    folders = [folder for name in names if (folder := folder_of(opened.project, name)).is_dir()]
+    rest.states += (str(folder / GENERATION_FILE) for folder in folders)
+    return [found for folder in folders if (found := process_of(folder))]
 
 
 class _Rest:
@@ -63,6 +71,7 @@ class _Rest:
         self._began_ns = opened.began_ns
         self.whole = True
         self.absent: list[str] = []
+        self.states: list[str] = []
 
     def file(self, path: str) -> tuple[str, int, int, int, int] | None:
         """Return the stat of what was read; one that is too young spoils the record."""

@@ -34,6 +34,7 @@ def prepare(request: bytes) -> Prepared:
     try:
         pipeline = Pipeline(_REQUEST.decode(request))
         reply = pipeline.describe()
+        pipeline.settle()
     except LegatoError as error:
         root = _REQUEST.decode(request).root
         return Prepared(reply=_ENCODER.encode(refusal(error, root)), execute=_refuse, answer=_silent)
@@ -47,7 +48,9 @@ def prepare(request: bytes) -> Prepared:
 
 def prepare_job(request: bytes) -> Execute:
     """Import the pipeline only to run one step of it."""
-    return Pipeline(_REQUEST.decode(request)).execute
+    pipeline = Pipeline(_REQUEST.decode(request))
+    pipeline.settle()
+    return pipeline.execute
 
 
 def prepare_packages(request: bytes, packages: Sequence[str]) -> None:
@@ -97,6 +100,7 @@ class Pipeline:
         """Return the graph, the fingerprints, and what loading read."""
         graph = self.collected.graph
         found = {name: self._fingerprint(name) for name in self.collected.functions}
+        self._workbench.closures = {name: frozenset(one.modules) for name, one in found.items()}
         commands = (node for node in graph.nodes if node.kind == "command")
         found |= {node.name: fingerprint(self._fingerprints, self._root, node) for node in commands}
         return Loaded(
@@ -107,6 +111,10 @@ class Pipeline:
 
     def _fingerprint(self, name: str) -> Fingerprint:
         return self._fingerprints.of(self.collected.functions[name], uses=self.collected.uses.get(name, ()))
+
+    def settle(self) -> None:
+        """Take note of what is imported, as the last before steps are forked from here."""
+        self._workbench.modules = frozenset(sys.modules)
 
     def execute(self, payload: bytes, say: Say) -> None:
         """Run one work order in this process."""

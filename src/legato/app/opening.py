@@ -14,7 +14,6 @@ from typing import Final, Self
 import msgspec
 
 from legato.app.config import Project, make_state
-from legato.app.deploying import deploy
 from legato.app.failures import raised
 from legato.app.fresh import listing
 from legato.app.kinds import ActionKind, BuiltinKind, ChampionKind, DatasetKind, JobKind, Sources
@@ -25,7 +24,7 @@ from legato.domain.graph import Node
 from legato.domain.keys import Ingredient
 from legato.domain.messages import Loaded, LoaderReply, LoadRequest, Override
 from legato.engine.files import Files, Signature
-from legato.engine.kinds import Kind
+from legato.engine.kinds import Acted, Action, Inputs, Kind
 from legato.engine.results import Results
 
 PASSED: Final = frozenset(
@@ -102,11 +101,16 @@ class Opened:
             "champion": ChampionKind(self.sources, self.store, registrar.champion),
             "register": ActionKind(registrar.register, self.sources, extra=here),
             "deploy": ActionKind(
-                lambda node, _inputs, _action: deploy(self.project, self.ledger, self.store, node),
+                self._deploy,
                 self.sources,
                 cached=False,
             ),
         }
+
+    def _deploy(self, node: Node, inputs: Inputs, action: Action) -> Acted:  # noqa: ARG002 - the engine's signature
+        from legato.app.deploying import deploy  # what serves is imported only where something is to be served
+
+        return deploy(self.project, self.ledger, self.store, node)
 
     def _classes(self, references: Iterable[str]) -> Mapping[str, str]:
         return _DIGESTS.decode(self.platform.ask(msgspec.json.encode(list(references))))

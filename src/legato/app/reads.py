@@ -21,21 +21,22 @@ _WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 class ReadRecorder:
     """Records opens and listings below `root` while it is entered; the state folder and caches do not count.
 
+    `modules` are those that were imported before any step ran.
+
     An audit hook cannot be taken away, so a recorder is for a process that runs one step and ends.
     """
 
-    def __init__(self, root: Path, state: Path) -> None:
+    def __init__(self, root: Path, state: Path, modules: frozenset[str]) -> None:
         self._root = str(root) + "/"
         self._state = str(state)
         self._files: dict[str, tuple[Any, ...] | None] = {}
         self._folders: set[str] = set()
         self._written: set[str] = set()
         self._on = False
-        self._modules: frozenset[str] = frozenset()
+        self._modules = modules
 
     def __enter__(self) -> Self:
         """Start to record."""
-        self._modules = frozenset(sys.modules)
         self._on = True
         sys.addaudithook(self._hear)
         return self
@@ -99,6 +100,8 @@ class ReadRecorder:
 
     def _imported(self, sources: Sources, closure: Collection[str]) -> list[Read]:
         """Return the first-party modules that only running the step imported."""
+        if len(sys.modules) == len(self._modules):  # looking at each would copy the memory that it shares
+            return []
         found = []
         for name in set(sys.modules) - self._modules:
             file = getattr(sys.modules[name], "__file__", None)

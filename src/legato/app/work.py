@@ -3,6 +3,7 @@
 Rule: an output is in the store before anyone hears of it.
 """
 
+import contextlib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,6 +44,8 @@ class Workbench:
         self.fingerprints = fingerprints
         self.root = Path(request.root)
         self.state = Path(request.state)
+        self.modules: frozenset[str] = frozenset()
+        self.closures: dict[str, frozenset[str]] = {}
         self.store: Store = open_store(self.state)
         self.shelf: Formats = open_shelf(sources.first_party, collected.formats)
 
@@ -51,7 +54,10 @@ class Workbench:
         function = self.collected.functions.get(node)
         if function is None:
             return frozenset()
-        return frozenset(self.fingerprints.of(function, uses=self.collected.uses.get(node, ())).modules)
+        if node not in self.closures:
+            found = self.fingerprints.of(function, uses=self.collected.uses.get(node, ()))
+            self.closures[node] = frozenset(found.modules)
+        return self.closures[node]
 
 
 class Work:
@@ -85,8 +91,11 @@ class Work:
 
     def keep(self, field: str, value: object, hint: object = None) -> Artifact:
         """Save one output into the store."""
-        saved = self.shelf.save(value, self.folder / "outputs" / (field or "value"), hint=hint)
+        folder = self.folder / f"{field}.output"
+        saved = self.shelf.save(value, folder, hint=hint)
         placed = self.store.put_path(saved.path, move=True)
+        with contextlib.suppress(OSError):
+            folder.rmdir()
         return Artifact(
             digest=placed.digest,
             size_bytes=placed.size_bytes,

@@ -41,7 +41,7 @@ def execute(bench: Workbench, payload: bytes, say: Say) -> None:
 
 
 def _finish(work: Work) -> Finished:
-    recorder = ReadRecorder(work.bench.root, work.bench.state)
+    recorder = ReadRecorder(work.bench.root, work.bench.state, work.bench.modules)
     with recorder:
         outputs = KINDS[work.order.kind](work)
     return Finished(

@@ -77,10 +77,9 @@ def against_champion(gate: Gate, bench: Bench, draws: Draws) -> Case:
     """Return the case of candidate minus champion against minus the margin; raises UnjudgeableError."""
     if bench.pair is None:
         raise UnjudgeableError(bench.why, Outcome.INCONCLUSIVE)
-    ours = sample_of(gate.metric, bench.pair[0])
-    own = _finite(gate, alone(ours, draws))
+    own = _finite(gate, alone(sample_of(gate.metric, bench.candidate), draws))
     try:
-        theirs = sample_of(gate.metric, bench.pair[1])
+        ours, theirs = (sample_of(gate.metric, columns) for columns in bench.pair)
         champion = _finite(gate, alone(theirs, draws)).estimate
     except UnjudgeableError as error:
         raise UnjudgeableError(f"the champion's evaluation: {error.note}", Outcome.INCONCLUSIVE) from error

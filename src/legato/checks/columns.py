@@ -188,7 +188,11 @@ def with_classes(*models: Columns) -> tuple[Columns, ...]:
 def _classes_in(name: str, columns: Sequence[Array]) -> Array:
     for column in columns:
         _refuse_missing(name, column)
-    found = np.unique(np.concatenate([np.unique(column) for column in columns])) if columns else np.array([])
+    if not columns:
+        return np.array([])
+    if len({_family(column) for column in columns}) > 1:
+        raise UnjudgeableError(f"{name} are {' for one model and '.join(map(_kind, columns))} for the other")
+    found = np.unique(np.concatenate([np.unique(column) for column in columns]))
     if len(found) > MOST_CLASSES:
         raise UnjudgeableError(f"{name} have {len(found)} distinct values, which are no classes")
     return found
@@ -197,12 +201,16 @@ def _classes_in(name: str, columns: Sequence[Array]) -> Array:
 def _refuse_other_kinds(labels: Array, predictions: Array) -> None:
     if not labels.size or not predictions.size:
         return
-    if (labels.dtype.kind in _PLAIN) != (predictions.dtype.kind in _PLAIN):
+    if _family(labels) != _family(predictions):
         raise UnjudgeableError(f"labels are {_kind(labels)}, predictions are {_kind(predictions)}")
     if labels.dtype.kind in _PLAIN and _whole(labels) and not _whole(predictions):
         raise UnjudgeableError(
             "predictions hold fractions and labels do not: pass classes there, probabilities as scores"
         )
+
+
+def _family(column: Array) -> str:
+    return "numbers" if column.dtype.kind in _PLAIN else column.dtype.kind
 
 
 def _both_of_a_pair(classes: Array) -> Array:
@@ -220,9 +228,10 @@ def _refuse_missing(name: str, column: Array) -> None:
     if column.dtype.kind == "f":
         _refuse_not_finite(name, column)
     elif column.dtype.kind == "O":
-        kinds = {type(value) for value in column.tolist()}
-        if not (kinds <= {str} or kinds <= {bytes}):
-            raise UnjudgeableError(f"{name} hold {', '.join(sorted(kind.__name__ for kind in kinds))}")
+        kinds = sorted({type(value).__name__ for value in column.tolist()})
+        raise UnjudgeableError(f"{name} hold {', '.join(kinds)}")
+    elif column.dtype.kind not in "biuUS":
+        raise UnjudgeableError(f"{name} are {_kind(column)}, which are no classes")
 
 
 def _refuse_not_finite(name: str, values: Array) -> None:
@@ -234,7 +243,12 @@ def _refuse_not_finite(name: str, values: Array) -> None:
 
 
 def _array(column: object) -> Array | None:
-    return None if column is None else np.asarray(column)
+    if column is None:
+        return None
+    array = np.asarray(column)
+    if array.dtype.kind == "O" and all(isinstance(value, str) for value in array.flat):
+        return array.astype(str)
+    return array
 
 
 def _at(column: Array | None, where: Array) -> Array | None:

@@ -87,9 +87,13 @@ def mean(values: Floats, shown: Callable[[float], float] = float) -> Spread:
 def _around_mean(values: Floats, tail: float) -> tuple[float, float]:
     size, estimate = len(values), float(values.mean())
     apart = values - estimate
-    deviation = math.sqrt(float(np.mean(apart**2)))
-    skewness = float(np.mean(apart**3)) / deviation**3
-    error = deviation / math.sqrt(size)
+    scale = float(np.abs(apart).max())
+    if scale == 0:
+        return estimate, estimate
+    unit = apart / scale  # so that no square or cube leaves the range of doubles
+    deviation = math.sqrt(float(np.mean(unit**2)))
+    skewness = float(np.mean(unit**3)) / deviation**3
+    error = scale * deviation / math.sqrt(size)
     z = -_NORMAL.inv_cdf(tail)
     return estimate - error * _unskewed(z, skewness, size), estimate - error * _unskewed(-z, skewness, size)
 

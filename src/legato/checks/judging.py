@@ -44,13 +44,11 @@ def judge(
         task: `classification` or `regression`: which metrics to show; None to tell from the labels.
         champion_note: Why there is a champion but no evaluation of it; comparisons are then inconclusive.
     """
-    bench = bench_of(evaluation, champion, gates, champion_note)
-    verdicts = tuple(verdict for gate in gates for verdict in _verdicts(gate, bench))
-    return Judgement(
-        verdicts=verdicts,
-        metrics=_shown_metrics(bench, task or _task(bench.candidate)),
-        rows=bench.candidate.size,
-    )
+    with np.errstate(over="ignore", invalid="ignore"):  # what leaves the range of doubles is refused by name
+        bench = bench_of(evaluation, champion, gates, champion_note)
+        verdicts = tuple(verdict for gate in gates for verdict in _verdicts(gate, bench))
+        metrics = _shown_metrics(bench, task or _task(bench.candidate))
+    return Judgement(verdicts=verdicts, metrics=metrics, rows=bench.candidate.size)
 
 
 def _verdicts(gate: Gate, bench: Bench) -> list[Verdict]:

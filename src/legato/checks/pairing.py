@@ -17,7 +17,7 @@ def paired(candidate: Columns, champion: Columns) -> Columns:
             (inconclusive).
     """
     ours, theirs = _ids("the candidate", candidate), _ids("the champion", champion)
-    if (ours.dtype.kind in "US") != (theirs.dtype.kind in "US"):
+    if (ours.dtype.kind in "biuf") != (theirs.dtype.kind in "biuf"):
         raise _unpaired(f"ids are {ours.dtype} for the candidate and {theirs.dtype} for the champion")
     order = np.argsort(theirs, kind="stable")
     places = np.minimum(np.searchsorted(theirs[order], ours), len(theirs) - 1)
@@ -64,7 +64,7 @@ def _ids(whose: str, columns: Columns) -> Array:
     if ids is None or not len(ids):
         raise _unpaired(f"the evaluation of {whose} has no ids to pair rows by")
     if ids.dtype.kind == "O":
-        ids = ids.astype(str)
+        raise _unpaired(f"ids of {whose} are neither numbers nor texts")
     ranked = np.sort(ids)
     doubled = ranked[1:] == ranked[:-1]
     if doubled.any():

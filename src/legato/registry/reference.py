@@ -38,8 +38,8 @@ def parse(text: str) -> Reference:
     Raises:
         ConfigurationError: It is no reference.
 
-    >>> parse("wine@champion").alias, parse("wine:3").version, parse("wine:v3").version,
-    parse("wine:c4").candidate ('champion', 3, 3, 4)
+    >>> parse("wine@champion").alias, parse("wine:3").version, parse("wine:c4").candidate
+    ('champion', 3, 4)
     """
     if "@" in text:
         model, _, alias = text.partition("@")

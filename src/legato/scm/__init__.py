@@ -3,7 +3,6 @@
 Rule: git is asked by argument lists, never through a shell, and its absence is an answer, not an error.
 """
 
-import subprocess
 from pathlib import Path
 
 from legato.domain.graph import Struct
@@ -25,6 +24,8 @@ class Commit(Struct, frozen=True, kw_only=True):
 
 def describe(root: Path) -> Commit:
     """Return the commit that `root` stands on."""
+    import subprocess  # a run that records nothing does not ask
+
     arguments = ["git", "-C", str(root), "status", "--porcelain=v2", "--branch", "--untracked-files=normal"]
     try:
         found = subprocess.run(arguments, capture_output=True, check=False, timeout=20)
@@ -59,6 +60,8 @@ def read_status(text: str) -> Commit:
 
 def tracked_files(root: Path) -> tuple[str, ...]:
     """Return the files that git tracks below `root`, relative to it; without git, every file that is not hidden."""
+    import subprocess
+
     try:
         found = subprocess.run(
             ["git", "-C", str(root), "ls-files", "-z"], capture_output=True, check=False, timeout=60

@@ -4,7 +4,6 @@ Rule: what does not fit the signature is refused by name, with what was expected
 coerced from text to number or back, and nothing is guessed.
 """
 
-import contextlib
 import difflib
 from collections.abc import Sequence
 from datetime import datetime
@@ -111,8 +110,10 @@ class RequestReader:
 
     def _decoded(self, body: bytes) -> InferenceRequest:
         if self._quick is not None:
-            with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            try:
                 return self._quick.decode(body)  # type: ignore[no-any-return]  # the same fields, its data read
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                pass  # nested data, or an error to be named: the long way knows which
         return _decoded(body)
 
     def _misnamed(self, name: str) -> RefusedError:
