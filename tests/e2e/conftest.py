@@ -13,3 +13,10 @@ def project(tmp_path):
     yield found
     left = found.wait_until_quiet()
     assert not left, f"processes are left in the project: {left}"
+
+
+def pytest_collection_modifyitems(items):
+    """Give every test of this folder that names no time limit one."""
+    for item in items:
+        if "/e2e/" in str(item.path) and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(120))

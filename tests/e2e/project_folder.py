@@ -71,15 +71,9 @@ class Project:
 
     def begin(self, *words, env=None, at=".", **more):
         """Start a command and return its process."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "legato", *words],
-            cwd=self.root / at,
-            env=self.environment(env),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            **more,
-        )
+        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        command = [sys.executable, "-m", "legato", *words]
+        return subprocess.Popen(command, cwd=self.root / at, env=self.environment(env), **(streams | more))
 
     def legato(self, *words, code=0, timeout_s=TIMEOUT_S, **more):
         """Run a command to its end; its exit code is the one expected, or any where that is None."""

@@ -235,7 +235,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from conftest import FEATURES, SavedBytes, flights, flights_model
+from serve_cases import FEATURES, SavedBytes, flights, flights_model
 from legato.serve.package import package
 table = flights()
 model = flights_model().fit(table.select(FEATURES), table["late"])

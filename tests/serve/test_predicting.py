@@ -4,7 +4,7 @@ import json
 
 import polars as pl
 import pytest
-from conftest import flights
+from serve_cases import flights
 
 from legato.app import endpoints
 from legato.app.predicting import predict, read_rows

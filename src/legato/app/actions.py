@@ -25,8 +25,9 @@ from legato.domain.plan import Plan, PlannedStep
 from legato.domain.progress import AnyProgress, Summary
 from legato.engine.logs import Logs
 from legato.engine.plan import forecast
-from legato.engine.run import Run, Settings, Tools
+from legato.engine.run import Run
 from legato.engine.schedule import descendants
+from legato.engine.settings import Settings, Tools
 from legato.pipeline.select import select
 from legato.scm import describe
 
@@ -72,7 +73,8 @@ def run(options: Options, report: Callable[[AnyProgress], None], typed: Sequence
         work = project.state / "work" / str(os.getpid())
         work.mkdir(parents=True, exist_ok=True)
         settings = Settings(
-            started=_started(opened, graph, options),
+            started=lambda: _started(opened, graph, options),
+            environment=options.environment,
             owner=owner_name(),
             budget=budget(project),
             work=str(work),

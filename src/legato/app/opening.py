@@ -108,7 +108,9 @@ class Opened:
         }
 
     def _deploy(self, node: Node, inputs: Inputs, action: Action) -> Acted:  # noqa: ARG002 - the engine's signature
-        from legato.app.deploying import deploy  # what serves is imported only where something is to be served
+        from legato.app.deploying import (
+            deploy,  # what serves is imported only where something is to be served
+        )
 
         return deploy(self.project, self.ledger, self.store, node)
 

@@ -170,7 +170,7 @@ def _object(row: object, source: Path, number: int) -> Row:
 def _parquet_rows(source: Path) -> Iterator[Row]:
     try:
         import pyarrow as pa  # type: ignore[import-untyped]  # only for files that need it
-        from pyarrow import parquet  # type: ignore[import-untyped]
+        from pyarrow import parquet
     except ImportError:
         raise MissingError(
             f"{source} needs pyarrow to be read", hint="pip install 'legato[tables]', or give a CSV file"

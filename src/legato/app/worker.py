@@ -33,7 +33,9 @@ def execute(bench: Workbench, payload: bytes, say: Say) -> None:
     except LegatoError as error:
         details = error.details if isinstance(error, UserCodeError) else ""
         message = Failed(error=type(error).__name__, message=error.message, hint=error.hint, details=details)
-    except Exception as error:  # noqa: BLE001 - an old model on new code may raise anything
+    except SystemExit:  # the platform tells how a process ended
+        raise
+    except BaseException as error:  # noqa: BLE001 - the user's code may raise anything
         if order.post_mortem:
             _post_mortem(error)
         message = _failed(bench, error)
@@ -49,7 +51,7 @@ def _finish(work: Work) -> Finished:
     )
 
 
-def _failed(bench: Workbench, error: Exception) -> Failed:
+def _failed(bench: Workbench, error: BaseException) -> Failed:
     """Return what the user's own code raised, told by their own frames."""
     text = str(error).strip() or "(no message)"
     return Failed(

@@ -35,14 +35,18 @@ def forecast(
     for node in graph.nodes:
         uncertain = [name for name in sorted(needed[node.name]) if steps[name].decision is not Decision.REUSE]
         if node.words.effect and not may_leave:
-            steps[node.name] = _step(node, Decision.HOLD, Cause(kind="word", name="effect", change="acts outside"))
+            steps[node.name] = _step(
+                node, Decision.HOLD, Cause(kind="word", name="effect", change="acts outside")
+            )
         elif any(makers[item.artifact] not in known for item in node.inputs):
             waits = tuple(Cause(kind="input of", name=name, change="may change") for name in uncertain)
             steps[node.name] = _step(node, Decision.MAY_RUN, *waits)
         else:
             inputs = {item.parameter: _artifact(graph, known, item.artifact) for item in node.inputs}
             steps[node.name] = _decide(node, kinds[node.kind], inputs, results, again=again)
-            result = results.find(steps[node.name].key) if steps[node.name].decision is Decision.REUSE else None
+            result = (
+                results.find(steps[node.name].key) if steps[node.name].decision is Decision.REUSE else None
+            )
             if result is not None:
                 known[node.name] = result.outputs
     return Plan(steps=tuple(_with_history(step, results) for step in steps.values()))

@@ -24,7 +24,9 @@ def project(execute: Execute, stored: Stored) -> None:
     seq, at, event = stored.seq, stored.at, stored.event
     match event:
         case StepFinished(kind=kind, result=r):
-            execute("INSERT INTO results (seq, key, base, step) VALUES (?, ?, ?, ?)", (seq, r.key, r.base, r.step))
+            execute(
+                "INSERT INTO results (seq, key, base, step) VALUES (?, ?, ?, ?)", (seq, r.key, r.base, r.step)
+            )
             use = r.usage
             made = (seq, r.run, r.step, kind, "computed", r.key, event.attempt)
             execute(_EXECUTION, (*made, use.wall_s, use.cpu_s, use.peak_bytes, event.log, at))

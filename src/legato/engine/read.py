@@ -93,7 +93,9 @@ def artifacts(ledger: Ledger, number: int) -> Iterator[tuple[str, str, Artifact]
 
 
 def _run(row: Mapping[str, Any]) -> RunRow:
-    names = [name for name in RunRow.__struct_fields__ if name not in {"commit", "targets", "parameters", "dirty"}]
+    names = [
+        name for name in RunRow.__struct_fields__ if name not in {"commit", "targets", "parameters", "dirty"}
+    ]
     return RunRow(
         commit=row["commit_id"],
         dirty=bool(row["dirty"]),

@@ -1,23 +1,22 @@
-"""One run: walks a graph until nothing is left that can run, and records what became of each step.
+"""One run: walks a graph until nothing is left that can run.
 
 Rule (law 2): a result is known only after its bytes are stored, in one ledger transaction that also gives its
 lease back; killed at any point, another run goes on from what is known.
 """
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
 from legato.domain.artifacts import Artifact, Result, Usage
 from legato.domain.errors import BugError, LegatoError
-from legato.domain.events import Event, RunFinished, RunStarted, StepFailed, StepFinished, StepReused
-from legato.domain.graph import Graph, Node, Struct
-from legato.domain.keys import Cause, Recipe, base_key, full_key
+from legato.domain.events import StepFailed, StepFinished, StepReused
+from legato.domain.graph import Graph, Node
+from legato.domain.keys import Cause, full_key
 from legato.domain.messages import Failed, Finished, Given, Sample, WorkerMessage, WorkOrder
 from legato.domain.progress import (
-    AnyProgress,
     Began,
     Ended,
     Planned,
@@ -28,112 +27,44 @@ from legato.domain.progress import (
     StepSummary,
     Summary,
 )
-from legato.domain.units import show_seconds
-from legato.engine.kinds import Action, Call, Kind
-from legato.engine.logs import Logs
-from legato.engine.masking import Mask
-from legato.engine.results import Results
-from legato.engine.schedule import Budget, Schedule
-from legato.ledger import Lease, Ledger, Query
+from legato.engine.endings import HELD, Ending, ending_of
+from legato.engine.kinds import Acted, Action, Call
+from legato.engine.record import Record
+from legato.engine.schedule import Schedule
+from legato.engine.settings import Settings, Tools
+from legato.engine.steps import Step
 from legato.platforms import Ended as JobEnded
-from legato.platforms import Job, Platform
+from legato.platforms import Job, Said
 from legato.platforms import Printed as JobPrinted
-from legato.platforms import Said
 
 LEASE_S: Final = 60.0
 LEASE_POLL_S: Final = 0.05
 FIRST_BACKOFF_S: Final = 1.0
-WHOLE_OUTPUT: Final = ""
-_WORKER = msgspec.json.Decoder(WorkerMessage)
-_ENCODER = msgspec.json.Encoder()
-
-
-class Settings(Struct, frozen=True, kw_only=True):
-    """What one run is told.
-
-    Attributes:
-        started: The event that opens the run; its number is given when the run first has something to record.
-        owner: Who holds this run's leases.
-        again: Steps to run whether or not a result serves.
-        maker: Who makes results here (`laptop`, `untrusted`, `ci`).
-        platform: Where results are made (`linux-x86_64-cpython-3.11`).
-        may_leave: Steps marked `effect` may act.
-        work: Folder for the private folders of executions, absolute.
-        root: The repository, absolute.
-    """
-
-    started: RunStarted
-    owner: str
-    budget: Budget
-    work: str
-    root: str
-    again: frozenset[str] = frozenset()
-    maker: str = "laptop"
-    platform: str = ""
-    may_leave: bool = False
-
-
-class Tools(Struct, frozen=True, kw_only=True):
-    """The rooms that a run uses, handed in by `app`."""
-
-    ledger: Ledger
-    results: Results
-    platform: Platform
-    kinds: Mapping[str, Kind]
-    logs: Logs
-    environment: Callable[[Node], Mapping[str, str]]
-    secrets: Callable[[Node], Iterable[str]]
-    report: Callable[[AnyProgress], None]
-    clock: Callable[[], float]
-    monotonic: Callable[[], float]
-
-
-class Step:
-    """What a run knows of one node while it is on its way."""
-
-    __slots__ = ("attempt", "began", "call", "causes", "claim", "ended", "job", "lease", "masks", "node", "outputs", "summary")
-
-    def __init__(self, node: Node) -> None:
-        self.node = node
-        self.attempt = 1
-        self.began = 0.0
-        self.call: Call | None = None
-        self.causes: tuple[Cause, ...] = ()
-        self.claim: Finished | Failed | None = None
-        self.ended: JobEnded | None = None
-        self.job = ""
-        self.lease: Lease | None = None
-        self.masks: dict[str, Mask] = {}
-        self.outputs: Mapping[str, Artifact] = {}
-        self.summary: StepSummary | None = None
-
-    @property
-    def recipe(self) -> Recipe:
-        """The recipe of its call; empty when it has none."""
-        return (self.call.recipe or ()) if self.call else ()
-
-    @property
-    def base(self) -> str:
-        """The key before reads are known."""
-        return base_key(self.recipe)
+CANCEL_PATIENCE_S: Final = 10.0
+_WORKER: Final = msgspec.json.Decoder(WorkerMessage)
+_ENCODER: Final = msgspec.json.Encoder()
+_BAD: Final = frozenset({State.FAILED, State.SKIPPED, State.CANCELLED})
+_SKIPPED_FOR: Final = {State.HELD: "is held", State.CANCELLED: "was cancelled"}
 
 
 class Run:
     """Executes one graph. Use once: `Run(...).execute()`."""
 
     def __init__(self, graph: Graph, settings: Settings, tools: Tools) -> None:
-        self._graph = graph
         self._settings = settings
         self._tools = tools
         self._steps = {node.name: Step(node) for node in graph.nodes}
-        self._makers = graph.makers()
+        self._makers = {
+            output.artifact: (self._steps[node.name], output.field)
+            for node in graph.nodes
+            for output in node.outputs
+        }
         self._schedule = Schedule(graph, settings.budget)
+        self._record = Record(tools.ledger, settings.started)
         self._queue: list[Step] = []
         self._waiting: list[Step] = []
         self._retries: list[tuple[float, Step]] = []
         self._jobs: dict[str, Step] = {}
-        self._number = 0
-        self._pending: list[Event] = []
         self._left: list[str] = []
         self._jobs_started = 0
         self._renewed = 0.0
@@ -153,7 +84,16 @@ class Run:
         except BaseException:
             self._cancel()
             raise
-        return self._finish(state, self._tools.monotonic() - begun)
+        steps = tuple(step.summary for step in self._steps.values() if step.summary is not None)
+        summary = Summary(
+            number=self._record.number,
+            state=state,
+            steps=steps,
+            wall_s=self._tools.monotonic() - begun,
+            left_machine=tuple(self._left),
+        )
+        self._record.finish(summary)
+        return summary
 
     def _loop(self) -> str:
         while self._schedule.unfinished:
@@ -169,7 +109,7 @@ class Run:
         failed = any(step.summary and step.summary.state in _BAD for step in self._steps.values())
         return "failed" if failed else "succeeded"
 
-    def _patience(self) -> float | None:
+    def _patience(self) -> float:
         if self._waiting:
             return LEASE_POLL_S
         if self._retries:
@@ -177,17 +117,18 @@ class Run:
         return LEASE_S / 4
 
     def _wake(self) -> None:
+        """Look again at what waits: for a moment to try again, for another run's result, for a lease to be renewed."""
         now = self._tools.monotonic()
-        due = [step for at, step in self._retries if at <= now]
+        self._queue += [step for at, step in self._retries if at <= now]
         self._retries = [(at, step) for at, step in self._retries if at > now]
-        self._queue += due
         waiting, self._waiting = self._waiting, []
         for step in waiting:
             self._reuse_or_lease(step)
         if now - self._renewed > LEASE_S / 4:
             self._renewed = now
-            held = [step.lease for step in self._steps.values() if step.lease]
-            self._tools.ledger.renew(held, LEASE_S)
+            self._tools.ledger.renew([step.lease for step in self._steps.values() if step.lease], LEASE_S)
+
+    # -- deciding --------------------------------------------------------------------------------------------
 
     def _decide_ready(self) -> bool:
         ready = self._schedule.take_ready()
@@ -198,47 +139,38 @@ class Run:
     def _decide(self, step: Step) -> None:
         node = step.node
         if node.words.effect and not self._settings.may_leave:
-            self._hold(step)
+            self._record.later(self._failure(step, HELD))
+            self._end(step, State.HELD, ending=HELD)
             return
         try:
-            step.call = self._tools.kinds[node.kind].call(node, self._inputs(node))
+            step.decided(self._tools.kinds[node.kind].call(node, self._inputs(node)))
         except LegatoError as error:
-            self._fail(step, "refused", error.message, hint=error.hint)
+            self._fail(step, _refused(error))
             return
-        if step.call.recipe is None:
+        if step.recipe:
+            self._reuse_or_lease(step)
+        else:
             step.causes = (Cause(kind="step", name=node.name, change="always runs"),)
             self._queue.append(step)
-        else:
-            self._reuse_or_lease(step)
 
     def _inputs(self, node: Node) -> dict[str, Artifact]:
-        found = {}
-        for item in node.inputs:
-            maker = self._steps[self._makers[item.artifact]]
-            field = next(o.field for o in maker.node.outputs if o.artifact == item.artifact)
-            found[item.parameter] = maker.outputs[field]
-        return found
+        makers = ((item.parameter, *self._makers[item.artifact]) for item in node.inputs)
+        return {parameter: maker.outputs[field] for parameter, maker, field in makers}
 
     def _reuse_or_lease(self, step: Step) -> None:
-        node, words = step.node, step.node.words
-        again = node.name in self._settings.again or not words.cache
-        if not again:
-            result = self._tools.results.find(step.base, max_age_s=words.cache_age_s)
-            if result is not None:
-                self._reuse(step, result)
-                return
+        again = step.node.name in self._settings.again or not step.node.words.cache
+        if not again and self._reuse(step):
+            return
         taken = self._tools.ledger.acquire([step.base], self._settings.owner, LEASE_S)
         if not taken:
             self._waiting.append(step)
             return
         step.lease = taken[0]
-        if not again:  # the owner before us may have finished between our look and our lease
-            result = self._tools.results.find(step.base, max_age_s=words.cache_age_s)
-            if result is not None:
-                self._tools.ledger.release([step.lease])
-                step.lease = None
-                self._reuse(step, result)
-                return
+        if not again and self._reuse(
+            step
+        ):  # its owner before us may have finished between our look and our lease
+            self._tools.ledger.release(step.take_lease())
+            return
         step.causes = self._causes(step)
         self._queue.append(step)
 
@@ -249,61 +181,84 @@ class Run:
             return (Cause(kind="word", name="cache=False", change="runs each time"),)
         return self._tools.results.why(step.node.name, step.recipe, step.base)
 
-    def _reuse(self, step: Step, result: Result) -> None:
+    def _reuse(self, step: Step) -> bool:
+        result = self._tools.results.find(step.base, max_age_s=step.node.words.cache_age_s)
+        if result is None:
+            return False
         step.outputs = result.outputs
-        self._pending.append(
-            StepReused(run=self._number, step=step.node.name, kind=step.node.kind, key=result.key)
-        )
+        self._record.later(StepReused(run=0, step=step.node.name, kind=step.node.kind, key=result.key))
         self._end(step, State.REUSED, key=result.key)
+        return True
+
+    # -- running ---------------------------------------------------------------------------------------------
 
     def _dispatch(self) -> None:
         rest: list[Step] = []
         for step in self._queue:
-            if step.call is not None and step.call.act is not None:
-                self._act(step, step.call)
+            call = step.call
+            assert call is not None  # noqa: S101 - queued only after a decision
+            if call.act is not None:
+                self._act(step, call.act)
             elif self._schedule.fits(step.node):
-                self._start(step)
+                self._start(step, call)
             else:
                 rest.append(step)
         self._queue = rest
 
-    def _act(self, step: Step, call: Call) -> None:
-        assert call.act is not None  # noqa: S101 - narrowed by the caller
+    def _act(self, step: Step, act: Callable[[Action], Acted]) -> None:
         self._announce(step)
         try:
-            acted = call.act(Action(run=self._run_number, key=step.base, recipe=step.recipe))
+            acted = act(Action(run=self._record.open, key=step.base, recipe=step.recipe))
         except LegatoError as error:
-            self._fail(step, "refused", error.message, hint=error.hint)
+            self._fail(step, _refused(error))
             return
         self._left += acted.left_machine
-        if not acted.changed:
+        if acted.changed:
+            usage = Usage(wall_s=self._tools.monotonic() - step.began)
+            self._succeed(step, Finished(outputs=acted.outputs), usage, notes=acted.notes)
+        else:
             step.outputs, step.causes = acted.outputs, ()
             self._end(step, State.REUSED, notes=acted.notes)
-            return
-        usage = Usage(wall_s=self._tools.monotonic() - step.began)
-        self._succeed(step, Finished(outputs=acted.outputs), usage, notes=acted.notes)
 
     def _announce(self, step: Step) -> None:
         step.began = self._tools.monotonic()
-        self._tools.report(
-            Began(step=step.node.name, kind=step.node.kind, causes=step.causes, attempt=step.attempt)
-        )
+        name, kind = step.node.name, step.node.kind
+        self._tools.report(Began(step=name, kind=kind, causes=step.causes, attempt=step.attempt))
 
-    def _start(self, step: Step) -> None:
-        node, call = step.node, step.call
-        assert call is not None  # noqa: S101 - queued only after a decision
+    def _start(self, step: Step, call: Call) -> None:
+        node = step.node
+        try:
+            environment = self._tools.environment(node)
+            if node.words.secrets:
+                step.hide(self._tools.secrets(node))
+        except LegatoError as error:
+            self._fail(step, _refused(error))
+            return
         self._jobs_started += 1
-        step.job = f"{self._run_number()}-{self._jobs_started}"
-        step.claim = step.ended = None
-        if node.words.secrets:
-            secrets = list(self._tools.secrets(node))
-            step.masks = {stream: Mask(secrets) for stream in ("stdout", "stderr", "claims")}
+        step.job, step.claim = f"{self._record.open()}-{self._jobs_started}", None
         self._announce(step)
         folder = f"{self._settings.work}/{step.job}"
-        order = WorkOrder(
+        os.mkdir(folder)  # noqa: PTH102 - once a step, so speed
+        self._jobs[step.job] = step
+        self._schedule.occupy(node)
+        self._tools.platform.start(
+            Job(
+                id=step.job,
+                payload=_ENCODER.encode(self._order(step, call, folder)),
+                cpus=node.words.cpus,
+                memory_bytes=node.words.memory_bytes,
+                timeout_s=node.words.timeout_s,
+                environment=environment,
+                folder=folder,
+            )
+        )
+
+    def _order(self, step: Step, call: Call, folder: str) -> WorkOrder:
+        node = step.node
+        return WorkOrder(
             node=node.name,
             kind=node.kind,
-            run=self._number,
+            run=self._record.number,
             key=step.base,
             attempt=step.attempt,
             folder=folder,
@@ -313,46 +268,34 @@ class Run:
             outputs=node.outputs,
             settings=node.settings,
             detail=node.detail,
-            environment=self._settings.started.environment,
-        )
-        os.mkdir(folder)  # noqa: PTH102 - once a step, so speed
-        self._jobs[step.job] = step
-        self._schedule.occupy(node)
-        self._tools.platform.start(
-            Job(
-                id=step.job,
-                payload=_ENCODER.encode(order),
-                cpus=node.words.cpus,
-                memory_bytes=node.words.memory_bytes,
-                timeout_s=node.words.timeout_s,
-                environment=self._tools.environment(node),
-                folder=folder,
-            )
+            environment=self._settings.environment,
         )
 
-    def _poll(self, timeout_s: float | None) -> None:
+    # -- hearing ---------------------------------------------------------------------------------------------
+
+    def _poll(self, timeout_s: float) -> None:
         for event in self._tools.platform.poll(timeout_s):
             step = self._jobs.get(event.job)
             if step is None:
                 continue
             match event:
                 case JobPrinted(data=data):
-                    shown = step.masks[event.stream].feed(data) if step.masks else data
-                    self._printed(step, event.stream, shown)
+                    self._printed(
+                        step, event.stream, step.masks[event.stream].feed(data) if step.masks else data
+                    )
                 case Said(line=line):
                     self._heard(step, line)
                 case JobEnded():
                     del self._jobs[event.job]
                     self._schedule.vacate(step.node.name)
                     _remove(f"{self._settings.work}/{step.job}")
-                    step.ended = event
                     for stream, mask in step.masks.items():
                         self._printed(step, stream, mask.rest())
                     self._settle(step, event)
 
     def _printed(self, step: Step, stream: str, data: bytes) -> None:
         if data:
-            self._tools.logs.write(self._number, step.node.name, data)
+            self._tools.logs.write(self._record.number, step.node.name, data)
             self._tools.report(Printed(step=step.node.name, stream=stream, data=data))
 
     def _heard(self, step: Step, line: bytes) -> None:
@@ -371,32 +314,39 @@ class Run:
         claim = step.claim
         if isinstance(claim, Finished) and ended.reason == "exited" and ended.code == 0:
             self._succeed(step, claim, ended.usage)
-        elif isinstance(claim, Failed) and ended.reason == "exited":
-            said = [_masked(step, text) for text in (claim.message, claim.details, claim.hint)]
-            self._retry_or_fail(step, "raised", said[0], details=said[1], hint=said[2])
+            return
+        ending = ending_of(step.node, ended)
+        if isinstance(claim, Failed) and ended.reason == "exited":
+            ending = Ending(
+                reason="raised",
+                message=step.masked(claim.message),
+                details=step.masked(claim.details),
+                hint=step.masked(claim.hint),
+            )
+        if step.attempt > step.node.words.retries or ending.reason == "cancelled":
+            self._fail(step, ending, ended.usage)
         else:
-            message, hint = _ending(step.node, ended)
-            self._retry_or_fail(step, _REASONS.get(ended.reason, ended.reason), message, hint=hint)
+            self._retry(step, ending)
+
+    # -- ending ----------------------------------------------------------------------------------------------
 
     def _succeed(self, step: Step, claim: Finished, usage: Usage, *, notes: tuple[str, ...] = ()) -> None:
         node = step.node
         wanted = {output.field for output in node.outputs}
-        if wanted - claim.outputs.keys():
-            self._fail(step, "refused", f"made {sorted(claim.outputs)} where {sorted(wanted)} were expected")
+        if not wanted <= claim.outputs.keys():
+            message = f"made {sorted(claim.outputs)} where {sorted(wanted)} were expected"
+            self._fail(step, Ending(reason="refused", message=message), usage)
             return
         step.outputs = claim.outputs
         self._tools.results.rests_on(claim.reads)
-        log = self._tools.logs.close(self._number, node.name)
-        key = full_key(step.base, claim.reads)
-        release = [step.lease] if step.lease else []
-        step.lease = None
         if node.words.effect:
             self._left.append(node.name)
+        number = self._record.open()
         result = Result(
-            key=key,
+            key=full_key(step.base, claim.reads),
             base=step.base,
             step=node.name,
-            run=self._run_number(),
+            run=number,
             outputs=claim.outputs,
             reads=claim.reads,
             recipe=step.recipe,
@@ -405,61 +355,48 @@ class Run:
             platform=self._settings.platform,
             finished_at=self._tools.clock(),
         )
+        log = self._tools.logs.close(number, node.name)
         event = StepFinished(kind=node.kind, result=result, attempt=step.attempt, log=log)
-        self._record([event], release)
-        self._end(step, State.COMPUTED, key=key, usage=usage, log=log, notes=notes)
+        self._record.write(event, step.take_lease())
+        self._end(step, State.COMPUTED, key=result.key, usage=usage, log=log, notes=notes)
 
-    def _retry_or_fail(self, step: Step, reason: str, message: str, *, details: str = "", hint: str = "") -> None:
-        if step.attempt > step.node.words.retries or reason == "cancelled":
-            self._fail(step, reason, message, details=details, hint=hint)
-            return
+    def _retry(self, step: Step, ending: Ending) -> None:
         wait_s = FIRST_BACKOFF_S * 2 ** (step.attempt - 1)
-        log = self._tools.logs.close(self._number, step.node.name)
-        failed = self._failure(step, reason, message, details, hint, log)
-        self._record([msgspec.structs.replace(failed, will_retry=True)], [])
+        self._record.write(self._failure(step, ending, will_retry=True))
         self._tools.report(
-            Retrying(step=step.node.name, attempt=step.attempt, reason=reason, message=message, wait_s=wait_s)
+            Retrying(
+                step=step.node.name,
+                attempt=step.attempt,
+                reason=ending.reason,
+                message=ending.message,
+                wait_s=wait_s,
+            )
         )
         step.attempt += 1
         self._retries.append((self._tools.monotonic() + wait_s, step))
 
-    def _failure(  # noqa: PLR0913 - one a field of the event
-        self, step: Step, reason: str, message: str, details: str, hint: str, log: str
-    ) -> StepFailed:
-        wall_s = self._tools.monotonic() - step.began if step.began else 0.0
+    def _fail(self, step: Step, ending: Ending, usage: Usage | None = None) -> None:
+        failure = self._failure(step, ending)
+        self._record.write(failure, step.take_lease())
+        state = State.CANCELLED if ending.reason == "cancelled" else State.FAILED
+        usage = usage or Usage(wall_s=failure.wall_s)
+        self._end(step, state, usage=usage, ending=ending, log=failure.log)
+
+    def _failure(self, step: Step, ending: Ending, *, will_retry: bool = False) -> StepFailed:
         return StepFailed(
-            run=self._run_number(),
+            run=self._record.number if ending is HELD else self._record.open(),
             step=step.node.name,
             kind=step.node.kind,
-            reason=reason,
-            message=message,
-            details=details,
-            hint=hint,
+            reason=ending.reason,
+            message=ending.message,
+            details=ending.details,
+            hint=ending.hint,
             attempt=step.attempt,
-            wall_s=wall_s,
-            log=log,
+            wall_s=self._tools.monotonic() - step.began if step.began else 0.0,
+            log=self._tools.logs.close(self._record.number, step.node.name),
             key=step.base,
+            will_retry=will_retry,
         )
-
-    def _fail(self, step: Step, reason: str, message: str, *, details: str = "", hint: str = "") -> None:
-        log = self._tools.logs.close(self._number, step.node.name)
-        failed = self._failure(step, reason, message, details, hint, log)
-        release = [step.lease] if step.lease else []
-        step.lease = None
-        self._record([failed], release)
-        usage = step.ended.usage if step.ended else Usage(wall_s=failed.wall_s)
-        state = State.CANCELLED if reason == "cancelled" else State.FAILED
-        self._end(step, state, usage=usage, message=message, details=details, hint=hint, log=log)
-
-    def _hold(self, step: Step) -> None:
-        message = "acts outside this machine, so it waits"
-        hint = "legato run --environment NAME lets it act"
-        self._pending.append(
-            StepFailed(
-                run=0, step=step.node.name, kind=step.node.kind, reason="held", message=message, hint=hint
-            )
-        )
-        self._end(step, State.HELD, message=message, hint=hint)
 
     def _end(  # noqa: PLR0913 - one a field of the summary
         self,
@@ -467,14 +404,13 @@ class Run:
         state: State,
         *,
         key: str = "",
-        usage: Usage | None = None,
-        message: str = "",
-        details: str = "",
-        hint: str = "",
+        usage: Usage = Usage(),  # noqa: B008 - frozen
+        ending: Ending | None = None,
         log: str = "",
         notes: tuple[str, ...] = (),
     ) -> None:
-        node, usage = step.node, usage or Usage()
+        node = step.node
+        told = ending or Ending(reason="", message="")
         step.summary = StepSummary(
             name=node.name,
             kind=node.kind,
@@ -482,10 +418,10 @@ class Run:
             key=key,
             causes=step.causes,
             usage=usage,
-            outputs={o.artifact: step.outputs[o.field] for o in node.outputs if o.field in step.outputs},
-            message=message,
-            hint=hint,
-            details=details,
+            outputs=step.named_outputs(),
+            message=told.message,
+            hint=told.hint,
+            details=told.details,
             log=log,
             notes=notes,
         )
@@ -495,9 +431,9 @@ class Run:
                 kind=node.kind,
                 state=state,
                 usage=usage,
-                message=message,
-                details=details,
-                hint=hint,
+                message=told.message,
+                details=told.details,
+                hint=told.hint,
                 log=log,
                 notes=notes,
             )
@@ -506,86 +442,30 @@ class Run:
             self._schedule.done(node.name)
             return
         for lost in self._schedule.failed(node.name):
-            self._skip(self._steps[lost], node.name, state)
+            self._skip(self._steps[lost], f"not run: {node.name} {_SKIPPED_FOR.get(state, 'failed')}")
 
-    def _skip(self, step: Step, cause: str, state: State) -> None:
-        verb = {State.HELD: "is held", State.CANCELLED: "was cancelled"}.get(state, "failed")
-        message = f"not run: {cause} {verb}"
-        node = step.node
-        self._pending.append(
-            StepFailed(run=self._number, step=node.name, kind=node.kind, reason="skipped", message=message)
-        )
-        step.summary = StepSummary(name=node.name, kind=node.kind, state=State.SKIPPED, message=message)
-        self._tools.report(Ended(step=node.name, kind=node.kind, state=State.SKIPPED, message=message))
-
-    def _run_number(self) -> int:
-        """Open the run in the ledger when it first has something to say: an idle run leaves no trace."""
-        if not self._number:
-            self._number = _open_run(self._tools.ledger, self._settings.started)
-        return self._number
-
-    def _record(self, events: list[Event], release: list[Lease]) -> None:
-        number = self._run_number()
-        before = [msgspec.structs.replace(event, run=number) for event in self._pending]
-        self._pending = []
-        self._tools.ledger.append([*before, *events], release=release)
+    def _skip(self, step: Step, message: str) -> None:
+        name, kind = step.node.name, step.node.kind
+        self._record.later(StepFailed(run=0, step=name, kind=kind, reason="skipped", message=message))
+        step.summary = StepSummary(name=name, kind=kind, state=State.SKIPPED, message=message)
+        self._tools.report(Ended(step=name, kind=kind, state=State.SKIPPED, message=message))
 
     def _cancel(self) -> None:
+        """Stop every job, hear its end, and give every lease back."""
         for job in list(self._jobs):
             self._tools.platform.cancel(job)
-        while self._jobs:
-            before = len(self._jobs)
-            self._poll(10.0)
-            if len(self._jobs) == before and not self._tools.platform.poll(0):
-                break
+        deadline = self._tools.monotonic() + CANCEL_PATIENCE_S
+        while self._jobs and self._tools.monotonic() < deadline:
+            self._poll(deadline - self._tools.monotonic())
         self._tools.platform.close()
-        leases = [step.lease for step in self._steps.values() if step.lease]
+        self._tools.ledger.release([lease for step in self._steps.values() for lease in step.take_lease()])
         for step in self._steps.values():
             if step.summary is None:
                 step.summary = StepSummary(name=step.node.name, kind=step.node.kind, state=State.CANCELLED)
-        self._tools.ledger.release(leases)
-
-    def _finish(self, state: str, wall_s: float) -> Summary:
-        steps = tuple(step.summary for step in self._steps.values() if step.summary is not None)
-        summary = Summary(
-            number=self._number, state=state, steps=steps, wall_s=wall_s, left_machine=tuple(self._left)
-        )
-        if self._number:
-            self._record(
-                [
-                    RunFinished(
-                        number=self._number,
-                        state=state,
-                        computed=summary.count(State.COMPUTED),
-                        reused=summary.count(State.REUSED),
-                        failed=summary.count(State.FAILED),
-                        skipped=summary.count(State.SKIPPED),
-                        wall_s=wall_s,
-                        left_machine=summary.left_machine,
-                    )
-                ],
-                [],
-            )
-        return summary
 
 
-_BAD: Final = frozenset({State.FAILED, State.SKIPPED, State.CANCELLED})
-_REASONS: Final = {"signalled": "killed"}
-
-
-def _open_run(ledger: Ledger, started: RunStarted) -> int:
-    def decide(query: Query) -> list[Event]:
-        number = query("next_run")[0]["number"]
-        return [msgspec.structs.replace(started, number=number)]
-
-    (stored,) = ledger.transact(decide)
-    assert isinstance(stored.event, RunStarted)  # noqa: S101 - what we just appended
-    return stored.event.number
-
-
-def _masked(step: Step, text: str) -> str:
-    mask = step.masks.get("claims")
-    return (mask.feed(text.encode()) + mask.rest()).decode(errors="replace") if mask else text
+def _refused(error: LegatoError) -> Ending:
+    return Ending(reason="refused", message=error.message, hint=error.hint)
 
 
 def _remove(folder: str) -> None:
@@ -595,22 +475,3 @@ def _remove(folder: str) -> None:
         import shutil
 
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _ending(node: Node, ended: JobEnded) -> tuple[str, str]:
-    """Return what to say of a job that ended without a word, and what to do next."""
-    match ended.reason:
-        case "timeout":
-            limit = show_seconds(node.words.timeout_s)
-            return f"did not end within its timeout of {limit}", f'raise timeout="{limit}" on the step'
-        case "memory":
-            return "used more than its memory= allows", "raise memory= on the step, or make it use less"
-        case "signalled":
-            hint = "exit code -11 is a crash in native code" if ended.code in {-11, 11} else ""
-            return f"was killed by signal {abs(ended.code)}", hint or "look at its log for the last words"
-        case "cancelled":
-            return "was cancelled", ""
-        case "lost":
-            return "was lost: the process that started it died", "run again; `legato doctor` looks for causes"
-        case _:
-            return f"exited with code {ended.code} before it returned", "a step returns its artifacts; it does not exit"

@@ -10,7 +10,9 @@ _HERE: Final = Path(__file__).parent
 
 WORKSHOP: Final = Workshop(
     name="engine",
-    migrations=tuple(file.read_text(encoding="utf-8") for file in sorted((_HERE / "migrations").glob("*.sql"))),
+    migrations=tuple(
+        file.read_text(encoding="utf-8") for file in sorted((_HERE / "migrations").glob("*.sql"))
+    ),
     queries=named_queries((_HERE / "queries.sql").read_text(encoding="utf-8")),
     project=project,
 )

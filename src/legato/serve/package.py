@@ -3,8 +3,8 @@
 Rule: equal models and tables give equal bytes; that ONNX does not convert never fails a package.
 """
 
-import importlib.metadata
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
@@ -28,7 +28,7 @@ from legato.serve.servable import (
 from legato.serve.signature import Answer, Signature
 from legato.serve.tables import row_count, take
 
-_VERSIONED: Final = ("lightgbm", "numpy", "onnxruntime", "scikit-learn", "skl2onnx", "xgboost")
+_VERSIONED: Final = ("numpy", "onnxruntime", "sklearn", "skl2onnx")
 _CONVERTIBLE: Final = ("sklearn", "xgboost", "lightgbm")
 
 
@@ -84,7 +84,7 @@ def package(model: Any, tables: Mapping[str, object], folder: Path, *, native: S
         native=_copy_native(native, folder, sample.library),
         comparison=chosen.comparison,
         missing_text=chosen.missing_text,
-        versions=_versions(),
+        versions=_versions(model),
     )
     write_servable(folder, servable, _golden(sample, signature, truth))
     return servable
@@ -220,11 +220,9 @@ def _golden(sample: Sample, signature: Signature, truth: list[Array]) -> Golden:
     )
 
 
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in _VERSIONED:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+def _versions(model: Any) -> dict[str, str]:  # noqa: ANN401 - any class with predict
+    """Return the versions of what made the servable: modules that are not loaded had no part in it."""
+    last = model.steps[-1][1] if hasattr(model, "steps") else model
+    names = {*_VERSIONED, type(last).__module__.partition(".")[0]}
+    loaded = {name: getattr(sys.modules.get(name), "__version__", None) for name in sorted(names)}
+    return {name: version for name, version in loaded.items() if isinstance(version, str)}

@@ -68,7 +68,7 @@ class Servable(Struct, frozen=True, kw_only=True):
     Attributes:
         flavor: `onnx` or `native`.
         missing_text: What stands for a missing text in the ONNX model.
-        versions: Of the distributions that made it.
+        versions: Of the libraries that made it.
     """
 
     flavor: str

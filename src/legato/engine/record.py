@@ -1,0 +1,68 @@
+"""What a run writes into the ledger.
+
+Rule: a run opens when it first has something to say, so an idle one leaves no trace; what only explains (reuse,
+skips) is written together with the next fact that matters.
+"""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from legato.domain.events import Event, RunFinished, RunStarted, StepFailed, StepFinished, StepReused
+from legato.domain.progress import State, Summary
+from legato.ledger import Lease, Ledger, Query
+
+
+class Record:
+    """The facts of one run.
+
+    Args:
+        ledger: Where they go.
+        started: Returns the event that opens the run; asked once, when it opens.
+    """
+
+    def __init__(self, ledger: Ledger, started: Callable[[], RunStarted]) -> None:
+        self._ledger = ledger
+        self._started = started
+        self._waiting: list[StepReused | StepFailed] = []
+        self.number = 0
+
+    def open(self) -> int:
+        """Return the run's number, which opens it in the ledger."""
+        if not self.number:
+            started = self._started()
+
+            def decide(query: Query) -> list[Event]:
+                return [msgspec.structs.replace(started, number=query("next_run")[0]["number"])]
+
+            (stored,) = self._ledger.transact(decide)
+            assert isinstance(stored.event, RunStarted)  # noqa: S101 - what we just appended
+            self.number = stored.event.number
+        return self.number
+
+    def later(self, event: StepReused | StepFailed) -> None:
+        """Write an event with the next one that cannot wait."""
+        self._waiting.append(event)
+
+    def write(self, event: StepFinished | StepFailed | RunFinished, release: Sequence[Lease] = ()) -> None:
+        """Write an event and all that waited, and give leases back, in one transaction."""
+        number = self.open()
+        before = [msgspec.structs.replace(waiting, run=number) for waiting in self._waiting]
+        self._waiting = []
+        self._ledger.append([*before, event], release=release)
+
+    def finish(self, summary: Summary) -> None:
+        """Close the run, where it was opened."""
+        if self.number:
+            self.write(
+                RunFinished(
+                    number=self.number,
+                    state=summary.state,
+                    computed=summary.count(State.COMPUTED),
+                    reused=summary.count(State.REUSED),
+                    failed=summary.count(State.FAILED),
+                    skipped=summary.count(State.SKIPPED),
+                    wall_s=summary.wall_s,
+                    left_machine=summary.left_machine,
+                )
+            )

@@ -1,0 +1,55 @@
+"""What one run is told, and the rooms that it uses."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from legato.domain.events import RunStarted
+from legato.domain.graph import Node, Struct
+from legato.domain.progress import AnyProgress
+from legato.engine.kinds import Kind
+from legato.engine.logs import Logs
+from legato.engine.results import Results
+from legato.engine.schedule import Budget
+from legato.ledger import Ledger
+from legato.platforms import Platform
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What one run is told.
+
+    Attributes:
+        started: Returns the event that opens the run; asked only where there is something to record.
+        environment: Where the run may have effects (`local`).
+        owner: Who holds this run's leases.
+        again: Steps to run whether or not a result serves.
+        maker: Who makes results here (`laptop`, `untrusted`, `ci`).
+        platform: Where results are made (`linux-x86_64-cpython-3.11`).
+        may_leave: Steps marked `effect` may act.
+        work: Folder for the private folders of executions, absolute.
+        root: The repository, absolute.
+    """
+
+    started: Callable[[], RunStarted]
+    owner: str
+    budget: Budget
+    work: str
+    root: str
+    environment: str = "local"
+    again: frozenset[str] = frozenset()
+    maker: str = "laptop"
+    platform: str = ""
+    may_leave: bool = False
+
+
+class Tools(Struct, frozen=True, kw_only=True):
+    """The rooms that a run uses, handed in by `app`."""
+
+    ledger: Ledger
+    results: Results
+    platform: Platform
+    kinds: Mapping[str, Kind]
+    logs: Logs
+    environment: Callable[[Node], Mapping[str, str]]
+    secrets: Callable[[Node], Iterable[str]]
+    report: Callable[[AnyProgress], None]
+    clock: Callable[[], float]
+    monotonic: Callable[[], float]
