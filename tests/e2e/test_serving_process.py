@@ -478,3 +478,18 @@ def test_a_worker_that_dies_is_replaced(serve):
 
     assert until(lambda: process.wait_for(1, worker=2).pid != first)
     assert process.ask()[0] == 200
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_process_whose_folder_is_gone_ends_by_itself(tmp_path, servables, workers):
+    folder = tmp_path / "endpoint"
+    folder.mkdir()
+    write_atomically(folder / "generation.json", generation(servables, "one"))
+    process = Process(folder, "--workers", workers)
+
+    shutil.rmtree(folder)
+
+    assert process.process.wait(30) == 0
+    with pytest.raises(ConnectionRefusedError):
+        process.ask()
+    process.end()

@@ -107,7 +107,7 @@ def _run(opened: Opened, order: WorkOrder, node: Node) -> Debugged:
         Job(
             id="debug",
             payload=msgspec.json.encode(order),
-            folder=order.folder,
+            folder=order.root,
             environment=opened.job_environment(node),
             cpus=node.words.cpus,
             interactive=True,

@@ -20,6 +20,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from legato.domain.artifacts import Artifact
 from legato.domain.digests import Digest
 from legato.domain.errors import ConfigurationError, LegatoError
@@ -165,11 +167,23 @@ def _work(words: argparse.Namespace, listening: socket.socket, number: int) -> i
         listening=listening,
         load=load_generation,
         timer=time.perf_counter,
+        forgotten=lambda: _is_forgotten(words.generation.with_name(STATE_FILE)),
     )
     host, port = listening.getsockname()[:2]
     where = f"http://{shown_host(host)}:{port}"
     clean = run(application, limits, worker, lambda: _LOG.info("worker %d answers at %s", number, where))
     return 0 if clean else 1
+
+
+def _is_forgotten(state_file: Path) -> bool:
+    """Say whether the state file no longer leads to this process or, for one of several workers, to its parent."""
+    try:
+        state = msgspec.json.decode(state_file.read_bytes(), type=ServingState)
+    except (FileNotFoundError, NotADirectoryError, msgspec.MsgspecError):
+        return True
+    except OSError:
+        return False
+    return state.pid not in {os.getpid(), os.getppid()}
 
 
 def load_generation(generation: Generation) -> list[Model]:

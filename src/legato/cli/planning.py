@@ -17,7 +17,10 @@ from legato.domain.plan import Decision, PlannedStep
 from legato.domain.units import show_seconds
 
 MARKS = {Decision.REUSE: "=", Decision.RUN: "▶", Decision.MAY_RUN: "?", Decision.HOLD: "!"}
-ORDER = ("parameter", "input", "class", "code", "value", "uses", "env", "package", "platform", "kind")
+ORDER = ("parameter", "input", "class", "code", "value", "uses", "read", "env", "package", "platform", "kind")
+
+
+_TOLD_BY_DIGEST = frozenset({"package", "platform"})
 
 
 @click.command()
@@ -85,6 +88,7 @@ def _recipe(recipe: tuple[Ingredient, ...], *, everything: bool) -> None:
         items = [item for item in recipe if item.kind == kind and item.name]
         shown = items if everything else items[:12]
         for item in shown:
-            sys.stdout.write(f"  {kind:<10} {clean(item.name)}  {clean(item.shown)}".rstrip() + "\n")
+            told = item.shown or (item.digest if kind in _TOLD_BY_DIGEST else "")
+            sys.stdout.write(f"  {kind:<10} {clean(item.name)}  {clean(told)}".rstrip() + "\n")
         if len(items) > len(shown):
             sys.stdout.write(f"  {kind:<10} … and {len(items) - len(shown)} more (--all)\n")

@@ -9,7 +9,7 @@ import msgspec
 
 from legato.domain.artifacts import Artifact
 from legato.domain.graph import Graph, Node
-from legato.domain.keys import Cause, base_key
+from legato.domain.keys import Cause, Ingredient, base_key
 from legato.domain.plan import Decision, Plan, PlannedStep
 from legato.engine.kinds import Kind
 from legato.engine.results import Results
@@ -84,7 +84,9 @@ def _decide(
         key=base,
         made_by=result.run if result else 0,
         leaves=node.words.effect,
-        recipe=call.recipe,
+        recipe=(*call.recipe, *(Ingredient("read", read.path, read.digest) for read in result.reads))
+        if result
+        else call.recipe,
     )
 
 

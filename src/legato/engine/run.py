@@ -249,7 +249,7 @@ class Run:
                 memory_bytes=node.words.memory_bytes,
                 timeout_s=node.words.timeout_s,
                 environment=environment,
-                folder=folder,
+                folder=self._settings.root,
             )
         )
 

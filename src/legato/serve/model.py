@@ -16,7 +16,6 @@ from legato.serve.generation import Served
 from legato.serve.requests import Question, RequestReader
 from legato.serve.runners import Array, NativeRunner, OnnxRunner, Runner
 from legato.serve.servable import ONNX_FILE, Golden, Servable, read_golden, read_servable
-from legato.serve.signature import Answer
 
 Timer = Callable[[], float]
 LoadNative = Callable[[Path, Servable], object]
@@ -51,26 +50,21 @@ class Model:
         self.seconds_row = 0.0
         self._run = runner
         self._outputs = servable.signature.outputs
-        self._start = msgspec.json.encode({"model_name": served.name, "model_version": served.version})[:-1]
-        self._prefixes = {answer.name: _prefix(answer) for answer in self._outputs}
 
     def answer(self, question: Question) -> bytes:
         """Return the JSON answer to a question; raises RowsRefusedError."""
-        arrays = self._run(question.values, question.rows)
-        given = {answer.name: array for answer, array in zip(self._outputs, arrays, strict=True)}
-        parts = [self._start]
+        outputs = [
+            {"name": answer.name, "datatype": answer.datatype, "shape": array.shape, "data": _flat(array)}
+            for answer, array in zip(self._outputs, self._run(question.values, question.rows), strict=True)
+        ]
+        said: dict[str, object] = {"model_name": self.served.name, "model_version": self.served.version}
         if question.id is not None:
-            parts.append(b',"id":' + _ENCODER.encode(question.id))
-        parts.append(b',"outputs":[')
-        names = list(given) if question.outputs is None else question.outputs
-        parts.append(b",".join(self._output(name, given[name]) for name in names))
-        parts.append(b"]}")
-        return b"".join(parts)
-
-    def _output(self, name: str, array: Array) -> bytes:
-        flat = array if array.ndim == 1 else array.ravel()
-        shape = ",".join(map(str, array.shape))
-        return b'%b[%b],"data":%b}' % (self._prefixes[name], shape.encode(), _ENCODER.encode(flat.tolist()))
+            said["id"] = question.id
+        if question.outputs is not None:
+            given = {output["name"]: output for output in outputs}
+            outputs = [given[name] for name in question.outputs]
+        said["outputs"] = outputs
+        return _ENCODER.encode(said)
 
     def metadata(self, versions: Sequence[str]) -> bytes:
         """Return the model's metadata as the protocol has it."""
@@ -121,8 +115,9 @@ class Model:
         self.seconds_row = max(0.0, _seconds(lambda: self._run(flat, rows), timer) - self.seconds_base) / rows
 
 
-def _prefix(answer: Answer) -> bytes:
-    return msgspec.json.encode({"name": answer.name, "datatype": answer.datatype})[:-1] + b',"shape":'
+def _flat(array: Array) -> list[Any]:
+    flat: list[Any] = (array if array.ndim == 1 else array.ravel()).tolist()
+    return flat
 
 
 def _parameters(**given: Any) -> dict[str, Any]:  # noqa: ANN401 - plain data

@@ -6,6 +6,7 @@ was sent is answered before the process ends.
 
 import asyncio
 import gc
+import itertools
 import logging
 import os
 import signal
@@ -35,6 +36,7 @@ from legato.serve.model import Model, Timer
 
 _LOG: Final = logging.getLogger("legato.serve")
 _LOOK_S: Final = 0.1
+_FORGOTTEN_LOOKS: Final = 10
 _QUIET_S: Final = 0.1
 _LAME_DUCK_S: Final = 0.5
 
@@ -51,6 +53,7 @@ class Worker:
         listening: The socket to accept on; may be shared with other workers.
         load: Turns a generation into loaded models; may raise LegatoError.
         timer: Seconds that only grow.
+        forgotten: Says whether nobody can find this process any more, so that it has to end itself.
     """
 
     number: int
@@ -58,6 +61,7 @@ class Worker:
     listening: socket.socket
     load: LoadModels
     timer: Timer
+    forgotten: Callable[[], bool]
 
 
 class _EmbeddedServer(Server):
@@ -110,7 +114,7 @@ async def _serve(
     await watch.first()
     server = _EmbeddedServer(application, worker.listening, limits)
     serving = asyncio.create_task(_served(server))
-    looking = asyncio.create_task(_look(application, watch))
+    looking = asyncio.create_task(_look(application, watch, worker.forgotten, stopping))
     gc.freeze()
     on_ready()
     told = asyncio.create_task(stopping.wait())
@@ -124,11 +128,16 @@ async def _served(server: Server) -> None:
     await server.serve()
 
 
-async def _look(application: Application, watch: "Watch") -> None:
-    while True:
+async def _look(
+    application: Application, watch: "Watch", forgotten: Callable[[], bool], stopping: asyncio.Event
+) -> None:
+    for looks in itertools.count(1):
         await asyncio.sleep(_LOOK_S)
         application.drop_slow()
         await watch.look()
+        if looks % _FORGOTTEN_LOOKS == 0 and forgotten() and not stopping.is_set():
+            _LOG.warning("this endpoint's folder is gone or belongs to another process; stopping")
+            stopping.set()
 
 
 async def _drained(

@@ -155,7 +155,7 @@ class NativeRunner:
 
 
 def _shaped(array: Any, answer: Answer, rows: int) -> Array:  # noqa: ANN401 - an array, or a list of ONNX sequences
-    shaped: Array = np.asarray(array)
+    shaped: Array = array if isinstance(array, np.ndarray) else np.asarray(array)
     wanted = (rows, answer.width) if answer.width else (rows,)
     if shaped.shape != wanted:
         shaped = shaped.reshape(wanted)
