@@ -258,12 +258,18 @@ class _Supervisor:
         return subprocess.Popen(command, pass_fds=[handle])
 
     def _stop(self, *_: object) -> None:
+        if self._stopping:
+            return
         self._stopping = True
         for worker in self._workers.values():
             worker.send_signal(signal.SIGTERM)
 
     def _ended(self, number: int, code: int) -> int:
         """Replace a worker that died; return the exit code that its end calls for."""
+        if code == -signal.SIGTERM and self._stopping:  # it was told so before it answered anyone
+            return 0
+        if code == 0:  # it was told to stop, or found that nobody can reach this endpoint any more
+            self._stop()
         if self._stopping:
             return abs(code)
         now = time.monotonic()

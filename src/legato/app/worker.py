@@ -61,7 +61,7 @@ def _failed(bench: Workbench, error: BaseException) -> Failed:
     )
 
 
-def _post_mortem(error: Exception) -> None:
+def _post_mortem(error: BaseException) -> None:
     import pdb  # noqa: T100 - asked for by the user
     import traceback
 

@@ -107,8 +107,8 @@ def _typed() -> Sequence[str]:
 
 def _conclude(summary: Summary) -> None:
     sys.stdout.write(summary_line(summary) + "\n")
-    for name in summary.left_machine:
-        sys.stdout.write(f"left this machine: {name}\n")
+    if summary.count(State.COMPUTED):
+        sys.stdout.write(f"left this machine: {', '.join(summary.left_machine) or 'nothing'}\n")
     if summary.state == "failed":
         sys.stderr.write(f"\nhint: legato show {summary.number}, or legato logs STEP, tell more\n")
 

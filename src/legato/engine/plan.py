@@ -38,6 +38,9 @@ def forecast(
             steps[node.name] = _step(
                 node, Decision.HOLD, Cause(kind="word", name="effect", change="acts outside")
             )
+        elif held := [name for name in uncertain if steps[name].decision is Decision.HOLD]:
+            waits = (Cause(kind="step", name=name, change="is held") for name in held)
+            steps[node.name] = _step(node, Decision.HOLD, *waits)
         elif any(makers[item.artifact] not in known for item in node.inputs):
             waits = tuple(Cause(kind="input of", name=name, change="may change") for name in uncertain)
             steps[node.name] = _step(node, Decision.MAY_RUN, *waits)
