@@ -486,6 +486,7 @@ def test_a_process_whose_folder_is_gone_ends_by_itself(tmp_path, servables, work
     folder.mkdir()
     write_atomically(folder / "generation.json", generation(servables, "one"))
     process = Process(folder, "--workers", workers)
+    process.wait_for(1, worker=int(workers))
 
     shutil.rmtree(folder)
 

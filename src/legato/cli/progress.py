@@ -132,7 +132,7 @@ class Lines:
     def _why(self, ended: Ended) -> str:
         if ended.message:
             return clean(ended.message)
-        causes = self._causes.get(ended.step, ())
+        causes = self._causes.get(ended.step, ()) if ended.state is not State.REUSED else ()
         more = f" (+{len(causes) - 2} more)" if len(causes) > 2 else ""  # noqa: PLR2004 - two fit a line
         return clean("; ".join(map(str, causes[:2]))) + more
 

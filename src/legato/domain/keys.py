@@ -36,6 +36,9 @@ class Ingredient(msgspec.Struct, frozen=True, array_like=True, order=True):
     shown: str = ""
 
 
+_TELLING: Final = ("parameter", "code", "value", "uses", "class", "input", "env", "package", "platform")
+"""What people want to hear first when several things changed."""
+
 Recipe = tuple[Ingredient, ...]
 
 
@@ -60,8 +63,10 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         """Return the cause as `legato why` prints it."""
-        arrow = f": {self.before} -> {self.after}" if self.before or self.after else ""
-        return f"{self.kind} {self.name} {self.change}{arrow}"
+        if self.before and self.after:
+            return f"{self.kind} {self.name} {self.change}: {self.before} -> {self.after}"
+        one = f" ({self.before or self.after})" if self.before or self.after else ""
+        return f"{self.kind} {self.name} {self.change}{one}"
 
 
 def base_key(recipe: Iterable[Ingredient]) -> str:
@@ -106,5 +111,5 @@ def causes(before: Recipe, after: Recipe) -> tuple[Cause, ...]:
         for (k, n), i in old.items()
         if (k, n) not in new
     ]
-    telling = [cause for cause in found if cause.kind not in {"closure", "kind"}]
-    return tuple(telling or found)
+    telling = [cause for cause in found if cause.kind in _TELLING]
+    return tuple(sorted(telling, key=lambda cause: _TELLING.index(cause.kind)) or found)

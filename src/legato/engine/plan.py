@@ -72,7 +72,7 @@ def _decide(
 ) -> PlannedStep:
     call = kind.call(node, inputs)
     if call.recipe is None:
-        return _step(node, Decision.RUN, Cause(kind="step", name=node.name, change="always runs"))
+        return _step(node, Decision.RUN, Cause(kind="step", name=node.name, change="looks each time"))
     base = base_key(call.recipe)
     if node.name in again:
         return _step(node, Decision.RUN, Cause(kind="option", name="--again", change="asked for it"))

@@ -65,6 +65,7 @@ class Run:
         self._waiting: list[Step] = []
         self._retries: list[tuple[float, Step]] = []
         self._jobs: dict[str, Step] = {}
+        self._holders: dict[str, Step] = {}
         self._left: list[str] = []
         self._jobs_started = 0
         self._renewed = 0.0
@@ -150,7 +151,7 @@ class Run:
         if step.recipe:
             self._reuse_or_lease(step)
         else:
-            step.causes = (Cause(kind="step", name=node.name, change="always runs"),)
+            step.causes = (Cause(kind="step", name=node.name, change="looks each time"),)
             self._queue.append(step)
 
     def _inputs(self, node: Node) -> dict[str, Artifact]:
@@ -161,11 +162,13 @@ class Run:
         again = step.node.name in self._settings.again or not step.node.words.cache
         if not again and self._reuse(step):
             return
-        taken = self._tools.ledger.acquire([step.base], self._settings.owner, LEASE_S)
+        holder = self._holders.get(step.base)
+        mine = holder is not None and holder.lease is not None  # another step of this run has the same key
+        taken = () if mine else self._tools.ledger.acquire([step.base], self._settings.owner, LEASE_S)
         if not taken:
             self._waiting.append(step)
             return
-        step.lease = taken[0]
+        step.lease, self._holders[step.base] = taken[0], step
         if not again and self._reuse(
             step
         ):  # its owner before us may have finished between our look and our lease
@@ -441,14 +444,15 @@ class Run:
         if state in {State.COMPUTED, State.REUSED}:
             self._schedule.done(node.name)
             return
+        own = State.HELD if state is State.HELD else State.SKIPPED  # what waits for a held step has not failed
         for lost in self._schedule.failed(node.name):
-            self._skip(self._steps[lost], f"not run: {node.name} {_SKIPPED_FOR.get(state, 'failed')}")
+            self._skip(self._steps[lost], own, f"not run: {node.name} {_SKIPPED_FOR.get(state, 'failed')}")
 
-    def _skip(self, step: Step, message: str) -> None:
+    def _skip(self, step: Step, state: State, message: str) -> None:
         name, kind = step.node.name, step.node.kind
-        self._record.later(StepFailed(run=0, step=name, kind=kind, reason="skipped", message=message))
-        step.summary = StepSummary(name=name, kind=kind, state=State.SKIPPED, message=message)
-        self._tools.report(Ended(step=name, kind=kind, state=State.SKIPPED, message=message))
+        self._record.later(StepFailed(run=0, step=name, kind=kind, reason=state, message=message))
+        step.summary = StepSummary(name=name, kind=kind, state=state, message=message)
+        self._tools.report(Ended(step=name, kind=kind, state=state, message=message))
 
     def _cancel(self) -> None:
         """Stop every job, hear its end, and give every lease back."""
