@@ -43,7 +43,7 @@ def test_a_model_becomes_package_champion_gates_and_register(studio):
         "wine": "register",
     }
     assert inputs(graph, "wine.package") == {"model": "classifier", "test_set": "test_set"}
-    assert inputs(graph, "wine.champion_evaluation") == {"test_set": "test_set"}
+    assert inputs(graph, "wine.champion_evaluation") == {"classifier": "classifier", "test_set": "test_set"}
     assert inputs(graph, "wine.gates") == {"evaluation": "evaluation", "champion": "wine.champion_evaluation"}
     assert inputs(graph, "wine") == {
         "model": "classifier",

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from legato.checks.bench import CASES, Bench, MakeCase, bench_of, nearest, sample_of, spread_of
 from legato.checks.cells import Draws
 from legato.checks.columns import Columns, UnjudgeableError
 from legato.checks.deciding import Case, decided, decided_together
+from legato.checks.evidence import CASES, Bench, MakeCase, bench_of, nearest, sample_of, spread_of
 from legato.checks.metrics import METRICS, alone
 from legato.domain.verdicts import Gate, Judgement, Outcome, Verdict
 

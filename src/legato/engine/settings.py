@@ -1,4 +1,7 @@
-"""What one run is told, and the rooms that it uses."""
+"""What one run is told, and the rooms that it uses.
+
+Rule: everything a run needs from outside is in here; it reaches for nothing itself.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 

@@ -1,4 +1,7 @@
-"""What a run knows of one node while it is on its way."""
+"""What a run knows of one node while it is on its way.
+
+Rule: a step is changed by the run that owns it, and by nobody else.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
