@@ -51,7 +51,8 @@ def test_a_notebook_loads_what_runs_made(project):
     assert notebook(project, 'print(lg.load("table").height, lg.load("table", run=1).height)') == "5 3"
     assert notebook(project, 'import polars as pl\nprint(type(lg.load("table", form=pl.LazyFrame)).__name__)') == "LazyFrame"
     assert notebook(project, 'print((lg.load("folder") / "a.txt").read_text())') == "hello"
-    assert notebook(project, 'print(lg.load("square").side)') == "4"
+    assert notebook(project, 'print(lg.load("square", allow_unsafe=True).side)') == "4"
+    assert "is a pickle" in notebook(project, 'lg.load("square")')
     assert notebook(project, "print([run.number for run in lg.runs()], lg.runs()[0].state)") == "[2, 1] succeeded"
     assert "did you mean 'table'" in notebook(project, 'try:\n    lg.load("tabel")\nexcept Exception as error:\n    print(error.hint)')
 

@@ -158,7 +158,7 @@ def get(folder: Path, name: str, output: Path, *, number: int | None, force: boo
         found = find_artifact(ledger, name, number=number)
     target = folder / output
     if target.is_dir() and not found.artifact.tree:
-        target /= str(found.artifact.about.get("name") or found.name)
+        target /= Path(str(found.artifact.about.get("name") or found.name)).name
     if target.exists():
         if not force:
             raise ConfigurationError(
@@ -190,6 +190,15 @@ def _copy(project: Project, artifact: Artifact, target: Path) -> None:
     placed = target.with_name(f".{target.name}.placing")
     try:
         store.place(artifact.digest, True, placed)  # noqa: FBT003 - the port reads as Artifact.tree does
-        shutil.copytree(placed, target, copy_function=shutil.copyfile)
+        shutil.copytree(placed, target, copy_function=_copy_file)
     finally:
         shutil.rmtree(placed, ignore_errors=True)
+
+
+def _copy_file(source: str, target: str) -> None:
+    """Copy one file; of its rights only that it is a program is kept, since the store's own are read-only."""
+    import shutil
+
+    shutil.copyfile(source, target)
+    if Path(source).stat().st_mode & 0o100:
+        Path(target).chmod(0o755)

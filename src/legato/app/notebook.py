@@ -13,13 +13,16 @@ from legato.domain.errors import ConfigurationError
 from legato.engine.read import RunRow
 
 
-def load(name: str, *, run: int | str = "latest", form: object = None) -> object:
+def load(
+    name: str, *, run: int | str = "latest", form: object = None, allow_unsafe: bool = False
+) -> object:
     """Return an artifact as an object.
 
     Args:
         name: The artifact's name, or its digest.
         run: A run's number, `run:17`, or `latest` (the newest run that has it).
         form: The type to load it as (`pl.LazyFrame`, `Path`), where its own is not wanted.
+        allow_unsafe: Read it even if it is a pickle, which may run any code.
 
     Raises:
         MissingError: No run has it.
@@ -43,7 +46,7 @@ def load(name: str, *, run: int | str = "latest", form: object = None) -> object
         path = project.state / "loaded" / found.digest[7:]
         if not path.exists():
             store.place(found.digest, True, path)  # noqa: FBT003 - the port reads as Artifact.tree does
-    return open_shelf(_first_party).load(path, found, form=form)
+    return open_shelf(_first_party).load(path, found, form=form, allow_unsafe=allow_unsafe)
 
 
 def _first_party(module: str) -> bool:
