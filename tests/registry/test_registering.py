@@ -112,3 +112,36 @@ def test_a_hostile_name_is_refused_and_nothing_is_written(ledger, name):
         deeds.register(ledger, candidate("a", PASS, model=name))
 
     assert kinds(ledger) == []
+
+
+def test_a_promotion_by_hand_outlives_a_run_in_which_only_the_champion_changed(ledger):
+    for text in "abc":
+        deeds.register(ledger, candidate(text, PASS))
+    deeds.promote(ledger, Request(reference="wine:1", actor="ada"))
+    found = deeds.register(ledger, candidate("c", PASS, PASS))
+
+    assert (found.candidate, found.version, found.champion, found.known) == (3, 3, 1, True)
+    assert "legato models promote wine:3" in found.note
+
+
+def test_new_bytes_take_over_from_a_promotion_by_hand(ledger):
+    for text in "ab":
+        deeds.register(ledger, candidate(text, PASS))
+    deeds.promote(ledger, Request(reference="wine:1", actor="ada"))
+
+    assert deeds.register(ledger, candidate("c", PASS)).champion == 3
+
+
+def test_old_bytes_take_over_again_from_a_champion_that_a_run_made(ledger):
+    for text in "ab":
+        deeds.register(ledger, candidate(text, PASS))
+
+    assert deeds.register(ledger, candidate("a", PASS, PASS)).champion == 3
+
+
+def test_a_candidate_promoted_despite_its_gates_is_a_person_s_champion_too(ledger):
+    deeds.register(ledger, candidate("a", PASS))
+    deeds.register(ledger, candidate("b", FAIL))
+    deeds.promote(ledger, Request(reference="wine:c2", actor="ada", despite=("g1",), why="a test"))
+
+    assert deeds.register(ledger, candidate("a", PASS, PASS)).champion == 2

@@ -90,8 +90,8 @@ def register(
     """Return what registering `candidate` (its number is given here) comes to.
 
     All gates passed: it becomes a version, and in `local` the champion. The same bytes judged equally in the
-    same environment are the candidate that is known already; nothing moves then, so a person's promotion
-    holds.
+    same environment are the candidate that is known already; nothing moves then. Where a person moved the
+    champion, the bytes of an older version do not move it back, however they compare with the new champion.
 
     Args:
         query: Of the ledger, inside a transaction.
@@ -118,6 +118,10 @@ def register(
         number, version = int(known[0]["number"]), int(known[0]["version"])
         note = f"known as {model}:c{number}" + _elsewhere(model, version, before)
         return replace(found, candidate=number, version=version, known=True, note=note)
+    if found.outcome is Outcome.PASS and before:
+        held = _held(query, found, candidate)
+        if held is not None:
+            return held
     last = query("registry_last", model=model)[0]
     number = int(last["candidate"]) + 1
     found = replace(found, candidate=number, events=(replace(candidate, number=number),))
@@ -125,6 +129,17 @@ def register(
         gates = ", ".join(_stopping(candidate.verdicts))
         return replace(found, note=f"{model}:c{number} is no version: {gates}")
     return _versioned(found, int(last["version"]) + 1, environment, actor, judged_against)
+
+
+def _held(query: Query, found: Registration, candidate: CandidateRegistered) -> Registration | None:
+    """Return the version that these bytes are already, where a person's promotion keeps it from the alias."""
+    where = {"model": found.model, "environment": candidate.environment}
+    same = query("registry_same_bytes", artifact=candidate.artifact.digest, **where)
+    if not same or not query("registry_moved_by_hand", alias=CHAMPION, **where):
+        return None
+    number, version = int(same[0]["candidate"]), int(same[0]["version"])
+    note = f"known as {found.model}:c{number}" + _elsewhere(found.model, version, found.before)
+    return replace(found, candidate=number, version=version, known=True, note=note)
 
 
 def _versioned(

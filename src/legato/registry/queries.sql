@@ -56,3 +56,19 @@ SELECT MAX(COALESCE((SELECT MAX(number) FROM model_candidates WHERE model = :mod
            COALESCE((SELECT MAX(candidate) FROM model_versions WHERE model = :model), 0)) AS candidate,
        MAX(COALESCE((SELECT MAX(number) FROM model_versions WHERE model = :model), 0),
            COALESCE((SELECT MAX(after) FROM model_alias_moves WHERE model = :model), 0)) AS version;
+
+-- name: registry_same_bytes
+SELECT v.number AS version, c.number AS candidate
+FROM model_versions v JOIN model_candidates c ON c.model = v.model AND c.number = v.candidate
+WHERE c.model = :model AND c.environment = :environment AND c.artifact = :artifact
+ORDER BY v.number DESC LIMIT 1;
+
+-- A run writes a candidate, its version and the move in one transaction, so they stand side by side; any other
+-- move is a person's.
+-- name: registry_moved_by_hand
+SELECT 1 AS found FROM model_alias_moves m
+WHERE m.seq = (SELECT MAX(seq) FROM model_alias_moves
+               WHERE model = :model AND alias = :alias AND environment = :environment)
+  AND NOT EXISTS (SELECT 1 FROM model_versions v JOIN model_candidates c
+                  ON c.model = v.model AND c.number = v.candidate
+                  WHERE v.model = m.model AND v.number = m.after AND v.seq = m.seq - 1 AND c.seq = m.seq - 2);
