@@ -3,8 +3,6 @@
 Rule: commands run as processes with a time limit, and none may show a traceback of Legato's own.
 """
 
-# ruff: noqa: TID251 - a test stands where the application does, which reads the environment
-
 import json
 import os
 import re
@@ -88,7 +86,9 @@ class Project:
                 raise
         ran = Ran(process.returncode, out.decode(errors="replace"), err.decode(errors="replace"))
         assert code is None or ran.code == code, f"legato {words} exited with {ran.code}:\n{ran.text[-4000:]}"
-        assert ours or not OURS.search(ran.text), f"legato {words} showed a traceback of its own:\n{ran.text[-4000:]}"
+        assert ours or not OURS.search(ran.text), (
+            f"legato {words} showed a traceback of its own:\n{ran.text[-4000:]}"
+        )
         return ran
 
     def run(self, *words, code=0, **more):
@@ -112,11 +112,8 @@ class Project:
 
     def processes(self):
         """Return the ids of the processes that work in this folder."""
-        found = []
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and _works_in(entry, self.root):
-                found.append(int(entry.name))
-        return found
+        entries = (entry for entry in Path("/proc").iterdir() if entry.name.isdigit())
+        return [int(entry.name) for entry in entries if _works_in(entry, self.root)]
 
     def wait_until_quiet(self):
         """Return the processes that still work here after a while; the system reaps the killed ones in its time."""
@@ -125,13 +122,17 @@ class Project:
     def chain(self, length=10):
         """Write a chain of steps `s0` to `s9`, each one more than the one before."""
         steps = ["@lg.step\ndef s0() -> int:\n    return 0\n"]
-        steps += [f"@lg.step\ndef s{n}(s{n - 1}: int) -> int:\n    return s{n - 1} + 1\n" for n in range(1, length)]
+        steps += [
+            f"@lg.step\ndef s{n}(s{n - 1}: int) -> int:\n    return s{n - 1} + 1\n" for n in range(1, length)
+        ]
         return self.write("pipeline.py", "import legato as lg\n\n" + "\n".join(steps))
 
 
 def _works_in(entry, root):
     try:
-        return (entry / "cwd").resolve().is_relative_to(root) and b"\nState:\tZ" not in (entry / "status").read_bytes()
+        return (entry / "cwd").resolve().is_relative_to(root) and b"\nState:\tZ" not in (
+            entry / "status"
+        ).read_bytes()
     except OSError:
         return False
 

@@ -6,13 +6,26 @@ Rule: data goes to stdout and everything else to stderr; `--json` is JSON.
 import json
 import os
 import subprocess
-import sys
 
 import pytest
 from project_folder import Project
 
 COMMANDS = (
-    "init run plan why status runs show logs get debug models serve predict doctor completion".split()
+    "init",
+    "run",
+    "plan",
+    "why",
+    "status",
+    "runs",
+    "show",
+    "logs",
+    "get",
+    "debug",
+    "models",
+    "serve",
+    "predict",
+    "doctor",
+    "completion",
 )
 
 
@@ -85,7 +98,13 @@ def test_an_unknown_option_is_refused(done):
 def test_a_run_in_json_is_json_on_every_line(done):
     lines = done.legato("run", "--json", "--again", "halves", "-p", "halves.rows=3").lines()
 
-    assert {line.get("progress") for line in lines[:-1]} >= {"planned", "began", "printed", "sampled", "ended"}
+    assert {line.get("progress") for line in lines[:-1]} >= {
+        "planned",
+        "began",
+        "printed",
+        "sampled",
+        "ended",
+    }
     assert lines[-1]["state"] == "succeeded"
 
 
@@ -237,12 +256,15 @@ def test_init_adopts_scripts_and_data(project):
     assert set(project.plan()) == {"train", "clean_up", "wine_2024"}
     assert set(project.run().values()) == {"computed"}
 
+
 def test_git_does_not_see_the_state(project):
     project.chain(1)
     subprocess.run(["git", "init", "-q", "."], cwd=project.root, check=True)
     project.run()
 
-    seen = subprocess.run(["git", "status", "--porcelain"], cwd=project.root, capture_output=True, check=True, text=True)
+    seen = subprocess.run(
+        ["git", "status", "--porcelain"], cwd=project.root, capture_output=True, check=True, text=True
+    )
     assert ".legato" not in seen.stdout
     assert "pipeline.py" in seen.stdout
 
@@ -258,7 +280,15 @@ def test_a_project_in_a_folder_with_an_odd_name_works(tmp_path):
     project = Project(tmp_path / "it's a \u00fcber folder; $HOME %s")
     project.write("data/sp ace.csv", "1")
     project.pipeline(
-        'from pathlib import Path\nodd = lg.dataset("data/sp ace.csv")\n\n@lg.step\ndef size(odd: Path) -> int:\n    return len(odd.read_text())\n'
+        """
+        from pathlib import Path
+
+        odd = lg.dataset("data/sp ace.csv")
+
+        @lg.step
+        def size(odd: Path) -> int:
+            return len(odd.read_text())
+        """
     )
 
     assert project.computed() == ["odd", "size"]
@@ -266,11 +296,12 @@ def test_a_project_in_a_folder_with_an_odd_name_works(tmp_path):
 
 
 def test_a_reader_that_goes_away_is_no_crash(done):
-    command = f"{sys.executable} -m legato runs --json -n 1000 | head -c 1"
+    process = done.begin("logs", "halves", "--run", "1")
+    process.stdout.close()
 
-    ended = subprocess.run(command, shell=True, cwd=done.root, capture_output=True, check=False, timeout=60)
-
-    assert b"Traceback" not in ended.stderr
+    assert b"Traceback" not in process.stderr.read()
+    process.stderr.close()
+    assert process.wait(timeout=60) in {0, 1, 141}
 
 
 def test_a_member_of_a_repository_runs_by_its_name(project):

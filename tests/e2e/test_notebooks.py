@@ -49,12 +49,20 @@ def test_a_notebook_loads_what_runs_made(project):
     project.run("-p", "table.rows=5")
 
     assert notebook(project, 'print(lg.load("table").height, lg.load("table", run=1).height)') == "5 3"
-    assert notebook(project, 'import polars as pl\nprint(type(lg.load("table", form=pl.LazyFrame)).__name__)') == "LazyFrame"
+    assert (
+        notebook(project, 'import polars as pl\nprint(type(lg.load("table", form=pl.LazyFrame)).__name__)')
+        == "LazyFrame"
+    )
     assert notebook(project, 'print((lg.load("folder") / "a.txt").read_text())') == "hello"
     assert notebook(project, 'print(lg.load("square", allow_unsafe=True).side)') == "4"
     assert "is a pickle" in notebook(project, 'lg.load("square")')
-    assert notebook(project, "print([run.number for run in lg.runs()], lg.runs()[0].state)") == "[2, 1] succeeded"
-    assert "did you mean 'table'" in notebook(project, 'try:\n    lg.load("tabel")\nexcept Exception as error:\n    print(error.hint)')
+    assert (
+        notebook(project, "print([run.number for run in lg.runs()], lg.runs()[0].state)")
+        == "[2, 1] succeeded"
+    )
+    assert "did you mean 'table'" in notebook(
+        project, 'try:\n    lg.load("tabel")\nexcept Exception as error:\n    print(error.hint)'
+    )
 
 
 def test_steps_are_functions_outside_a_run(project):

@@ -8,7 +8,16 @@ import pytest
 
 @pytest.fixture
 def scripted(project):
-    project.write("train.py", "import sys\nfrom model import fit\n\nwith open(sys.argv[2], 'w') as target:\n    target.write(fit(open(sys.argv[1]).read(), float(sys.argv[3])))\n")
+    project.write(
+        "train.py",
+        """
+        import sys
+        from model import fit
+
+        with open(sys.argv[1]) as source, open(sys.argv[2], "w") as target:
+            target.write(fit(source.read(), float(sys.argv[3])))
+        """,
+    )
     project.write("model.py", "def fit(text, rate):\n    return f'{len(text)} at {rate}'\n")
     project.write("unrelated.py", "x = 1\n")
     project.write("data.csv", "abc")
@@ -17,7 +26,9 @@ def scripted(project):
         from pathlib import Path
 
         table = lg.dataset("data.csv")
-        train = lg.command("train", "python train.py {table} {out.model} {rate}", params={"rate": 0.1}, outputs={"model": Path})
+        train = lg.command(
+            "train", "python train.py {table} {out.model} {rate}", params={"rate": 0.1}, outputs={"model": Path}
+        )
 
         @lg.step
         def words(model: Path) -> int:
@@ -56,7 +67,7 @@ def test_a_hostile_value_stays_one_argument(scripted):
 
 
 def test_a_shell_tool_depends_on_its_code(project):
-    project.write("scripts/count.sh", "#!/bin/sh\nwc -c < \"$1\" | tr -d ' \\n' > \"$2\"\n").chmod(0o755)
+    project.write("scripts/count.sh", '#!/bin/sh\nwc -c < "$1" | tr -d \' \\n\' > "$2"\n').chmod(0o755)
     project.write("data.csv", "abcd")
     project.write("README.md", "one")
     project.pipeline(
@@ -64,7 +75,9 @@ def test_a_shell_tool_depends_on_its_code(project):
         from pathlib import Path
 
         table = lg.dataset("data.csv")
-        size = lg.command("size", "sh scripts/count.sh {table} {out.size}", outputs={"size": Path}, code=["scripts/*.sh"])
+        size = lg.command(
+            "size", "sh scripts/count.sh {table} {out.size}", outputs={"size": Path}, code=["scripts/*.sh"]
+        )
         """
     )
 
@@ -79,8 +92,17 @@ def test_a_shell_tool_depends_on_its_code(project):
 
 
 def test_a_script_may_keep_its_fixed_path(project):
-    project.write("make.py", "from pathlib import Path\nPath('models').mkdir(exist_ok=True)\nPath('models/m.txt').write_text('m')\n")
-    project.pipeline('from pathlib import Path\nmake = lg.command("make", "python make.py", outputs={"made": Path("models/m.txt")})\n')
+    project.write(
+        "make.py",
+        "from pathlib import Path\nPath('models').mkdir(exist_ok=True)\nPath('models/m.txt').write_text('m')\n",
+    )
+    project.pipeline(
+        """
+        from pathlib import Path
+
+        make = lg.command("make", "python make.py", outputs={"made": Path("models/m.txt")})
+        """
+    )
 
     project.run()
 
@@ -98,7 +120,9 @@ def test_a_script_may_keep_its_fixed_path(project):
 )
 def test_a_program_that_fails_says_how(project, script, told):
     project.write("make.py", script)
-    project.pipeline('from pathlib import Path\nmake = lg.command("make", "python make.py", outputs={"made": Path("m.txt")})\n')
+    project.pipeline(
+        'from pathlib import Path\nmake = lg.command("make", "python make.py", outputs={"made": Path("m.txt")})\n'
+    )
 
     ran = project.legato("run", code=1)
 
@@ -115,7 +139,16 @@ def test_a_program_that_is_not_there_is_named(project):
 
 
 def test_a_program_writes_an_evaluation(project):
-    project.write("judge.py", "import json, sys\njson.dump({'ids': [1, 2], 'labels': [0, 1], 'predictions': [0, 1]}, open(sys.argv[1], 'w'))\n")
+    project.write(
+        "judge.py",
+        """
+        import json
+        import sys
+
+        with open(sys.argv[1], "w") as target:
+            json.dump({"ids": [1, 2], "labels": [0, 1], "predictions": [0, 1]}, target)
+        """,
+    )
     project.pipeline(
         """
         judge = lg.command("judge", "python judge.py {out.judged}", outputs={"judged": lg.Evaluation})

@@ -4,6 +4,7 @@ Rule: what ran beside them is untouched, and what they started is dead when the 
 """
 
 import time
+from pathlib import Path
 
 import pytest
 from project_folder import alive, wait_for
@@ -86,7 +87,7 @@ return 5"""
     beside(project, body)
 
     assert project.run() == {"bad": "computed", "good": "computed"}
-    pid = int(wait_for(lambda: (tmp_path / "pid").read_text()))
+    pid = int(wait_for((tmp_path / "pid").read_text))
     assert wait_for(lambda: not alive(pid))
 
 
@@ -99,7 +100,7 @@ def test_a_thread_that_does_not_end_does_not_hold_the_run(project):
 def peak_bytes(pid):
     """Return the largest resident size that a process has had, or 0 when it is gone."""
     try:
-        with open(f"/proc/{pid}/status", encoding="ascii") as source:
+        with Path(f"/proc/{pid}/status").open(encoding="ascii") as source:
             return next((int(line.split()[1]) * 1024 for line in source if line.startswith("VmHWM")), 0)
     except OSError:
         return 0
@@ -117,7 +118,9 @@ def watched(project, tmp_path):
 
 
 def test_a_flood_of_output_is_bounded(project, tmp_path):
-    beside(project, "block = b'x' * 99 + b'\\n'\nfor _ in range(100):\n    os.write(1, block * 10_000)\nreturn 1")
+    beside(
+        project, "block = b'x' * 99 + b'\\n'\nfor _ in range(100):\n    os.write(1, block * 10_000)\nreturn 1"
+    )
 
     code, peak, said = watched(project, tmp_path)
 
@@ -160,13 +163,19 @@ def test_a_big_array_is_kept(project):
 
 
 def test_a_step_that_leaves_its_folder_or_changes_the_environment_harms_nobody(project):
-    beside(project, "os.chdir('/')\nos.environ.clear()\nsys.path.clear()\nsys.modules.pop('pipeline', None)\nreturn 1")
+    beside(
+        project,
+        "os.chdir('/')\nos.environ.clear()\nsys.path.clear()\nsys.modules.pop('pipeline', None)\nreturn 1",
+    )
 
     assert project.run() == {"bad": "computed", "good": "computed"}
 
 
 def test_a_step_that_closes_what_is_not_its_own_fails_alone(project):
-    beside(project, "for n in range(3, 64):\n    try:\n        os.close(n)\n    except OSError:\n        pass\nreturn 1")
+    beside(
+        project,
+        "for n in range(3, 64):\n    try:\n        os.close(n)\n    except OSError:\n        pass\nreturn 1",
+    )
 
     project.legato("run", code=1, ours=True)
 
@@ -174,7 +183,11 @@ def test_a_step_that_closes_what_is_not_its_own_fails_alone(project):
 
 
 def test_a_step_that_takes_too_much_memory_is_told_so(project):
-    beside(project, 'x = [b"x" * 1_000_000 + bytes([n % 255]) for n in range(1000)]\nreturn len(x)', '(memory="200MiB")')
+    beside(
+        project,
+        'x = [b"x" * 1_000_000 + bytes([n % 255]) for n in range(1000)]\nreturn len(x)',
+        '(memory="200MiB")',
+    )
 
     ran = project.legato("run", code=1)
 

@@ -3,6 +3,7 @@
 Rule: the plain words `legato run` are typed, since only those may be answered from file stats.
 """
 
+import shutil
 import sqlite3
 
 import pytest
@@ -130,7 +131,7 @@ def test_a_ledger_that_has_moved_is_noticed(counted):
 
 
 def test_configuration_that_appears_is_noticed(counted):
-    project, imported = settled(counted)
+    project, _imported = settled(counted)
     project.write("legato.toml", "pipline = 'x.py'\n")
 
     ran = project.legato("run", code=2)
@@ -276,3 +277,85 @@ def test_the_version_is_answered_without_a_project(project):
 
     assert ran.out.startswith("legato ")
     assert not project.state.exists()
+
+
+def install(library, version):
+    """Put a version of a tiny package into a folder, as pip would."""
+    for old in library.glob("tinylib-*"):
+        shutil.rmtree(old)
+    info = library / f"tinylib-{version}.dist-info"
+    info.mkdir(parents=True)
+    (library / "tinylib.py").write_text("def number():\n    return 1\n", encoding="utf-8")
+    (info / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: tinylib\nVersion: {version}\n", encoding="utf-8"
+    )
+    (info / "RECORD").write_text(f"tinylib.py,,\ntinylib-{version}.dist-info/METADATA,,\n", encoding="utf-8")
+
+
+def test_whatever_is_part_of_a_key_is_noticed(project, tmp_path):
+    library = tmp_path / "site-packages"
+    install(library, "1.0")
+    project.write("grammar/rules.txt", "a")
+    project.write("tree/deep/a.txt", "a")
+    project.write("plugins/one.py", "VALUE = 1\n")
+    project.write("parts/a.txt", "a")
+    project.write("train.py", "import model\nprint(model.X)\n")
+    project.write("model.py", "X = 1\n")
+    project.write("scripts/tool.sh", "true\n")
+    project.pipeline(
+        """
+        import importlib
+        import os
+        from pathlib import Path
+
+        import tinylib
+
+        tree = lg.dataset("tree")
+        train = lg.command("train", "python train.py", outputs={})
+        tool = lg.command("tool", "sh scripts/tool.sh", outputs={}, code=["scripts/*"])
+
+        @lg.step
+        def packaged() -> int:
+            return tinylib.number()
+
+        @lg.step(uses=["grammar"])
+        def parsed() -> int:
+            return 1
+
+        @lg.step
+        def plugged() -> int:
+            return importlib.import_module("plugins.one").VALUE
+
+        @lg.step
+        def listed() -> list:
+            return sorted(os.listdir(Path(__file__).parent / "parts"))
+
+        @lg.step
+        def grown(tree: Path) -> int:
+            return len(list(tree.rglob("*")))
+        """
+    )
+    edits = {
+        "a file of uses=": lambda: project.write("grammar/rules.txt", "b"),
+        "a new file of uses=": lambda: project.write("grammar/more.txt", "b"),
+        "a file of a folder": lambda: project.write("tree/deep/a.txt", "b"),
+        "a new file deep in a folder": lambda: project.write("tree/deep/b.txt", "b"),
+        "a file gone from a folder": (project.root / "tree/deep/a.txt").unlink,
+        "a module imported while running": lambda: project.write("plugins/one.py", "VALUE = 2\n"),
+        "a listed folder": lambda: project.write("parts/b.txt", "b"),
+        "a module of a script": lambda: project.write("model.py", "X = 2\n"),
+        "code of a tool": lambda: project.write("scripts/tool.sh", "true ok\n"),
+        "new code of a tool": lambda: project.write("scripts/more.sh", "true\n"),
+        "an upgraded package": lambda: install(library, "2.0"),
+    }
+    environment = {"PYTHONPATH": str(library)}
+    for _ in range(2):
+        project.legato("run", env=environment)
+    missed = []
+    for name, edit in edits.items():
+        edit()
+        if " computed" not in project.legato("run", env=environment).out:
+            missed.append(name)
+        project.legato("run", env=environment)
+
+    assert ", ".join(missed) == ""

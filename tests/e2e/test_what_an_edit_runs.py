@@ -111,8 +111,8 @@ def test_one_byte_of_data_runs_what_reads_it(project):
     project.run()
     project.write("data/table.csv", "a\n2\n")
 
+    assert "table" in project.legato("why", "table").out
     assert project.computed() == ["table", "size"]
-    assert "input table changed" in project.legato("show", "latest").out + str(project.legato("runs").out) or True
 
 
 def test_a_declared_variable_is_part_of_the_key_and_others_are_not_seen(project):
@@ -140,7 +140,8 @@ def test_a_file_that_a_step_opens_is_part_of_its_key(project):
 
         @lg.step
         def words() -> str:
-            return Path("words.txt").resolve().read_text() if False else open(Path(__file__).parent / "words.txt").read()
+            with open(Path(__file__).parent / "words.txt") as source:
+                return source.read()
         """
     )
     project.run()
@@ -264,12 +265,24 @@ def test_a_parameter_is_part_of_the_key(project):
     assert project.computed() == ["depth"]
     assert project.computed("-p", "depth.levels=8") == ["depth"]
     assert project.computed("-p", "depth.levels=4") == []
-    assert "4 -> 8" in project.legato("plan", "-p", "depth.levels=9").out.replace("8 -> 9", "4 -> 8")
+    assert "-> 9" in project.legato("plan", "-p", "depth.levels=9").out
 
 
 def test_a_package_upgrade_runs_what_reaches_it(project, tmp_path):
-    library = tmp_path / "library"
-    project.pipeline("import tinylib\n\n@lg.step\ndef number() -> int:\n    return tinylib.number()\n\n@lg.step\ndef other() -> int:\n    return 7\n")
+    library = tmp_path / "site-packages"
+    project.pipeline(
+        """
+        import tinylib
+
+        @lg.step
+        def number() -> int:
+            return tinylib.number()
+
+        @lg.step
+        def other() -> int:
+            return 7
+        """
+    )
     environment = {"PYTHONPATH": str(library)}
 
     def install(version):
@@ -340,7 +353,12 @@ def test_parameters_come_from_files_and_configuration_in_their_order(project):
     project.write("params.toml", "[depth]\nlevels = 7\n")
     seen = []
 
-    for words in ([], ["--params", "params.json"], ["--params", "params.toml"], ["--params", "params.json", "-p", "depth.levels=8"]):
+    for words in (
+        [],
+        ["--params", "params.json"],
+        ["--params", "params.toml"],
+        ["--params", "params.json", "-p", "depth.levels=8"],
+    ):
         project.run(*words)
         seen.append(project.got("depth"))
 

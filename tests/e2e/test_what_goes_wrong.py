@@ -117,7 +117,9 @@ def test_an_unknown_input_gets_the_nearest_name(project):
 
 
 def test_a_cycle_is_refused(project):
-    project.pipeline("@lg.step\ndef a(b: int) -> int:\n    return b\n\n@lg.step\ndef b(a: int) -> int:\n    return a\n")
+    project.pipeline(
+        "@lg.step\ndef a(b: int) -> int:\n    return b\n\n@lg.step\ndef b(a: int) -> int:\n    return a\n"
+    )
 
     ran = project.legato("plan", code=2)
 
@@ -157,7 +159,15 @@ def test_a_failing_check_stops_what_depends_on_what_it_judged(project):
 def test_a_dataset_that_is_not_there_gets_the_nearest_name(project):
     project.write("data/wine.csv", "a\n")
     project.pipeline(
-        'from pathlib import Path\nwine = lg.dataset("data/wien.csv")\n\n@lg.step\ndef rows(wine: Path) -> int:\n    return 1\n'
+        """
+        from pathlib import Path
+
+        wine = lg.dataset("data/wien.csv")
+
+        @lg.step
+        def rows(wine: Path) -> int:
+            return 1
+        """
     )
 
     ran = project.legato("run", code=None)
@@ -168,7 +178,9 @@ def test_a_dataset_that_is_not_there_gets_the_nearest_name(project):
 
 
 def test_a_value_that_cannot_be_saved_says_what_would_help(project):
-    project.pipeline("@lg.step\ndef made():\n    return lambda: 1\n\n@lg.step\ndef generated():\n    return iter([1])\n")
+    project.pipeline(
+        "@lg.step\ndef made():\n    return lambda: 1\n\n@lg.step\ndef generated():\n    return iter([1])\n"
+    )
 
     ran = project.legato("run", code=1)
 
@@ -242,7 +254,7 @@ def test_retries_come_to_an_end(project):
     assert "OSError: still down" in ran.err
 
 
-SECRET = "s3cr3t-v4lue-of-the-test"
+SECRET = "s3cr3t-v4lue-of-the-test"  # noqa: S105 - of the test
 
 
 def secret_pipeline(project, line):

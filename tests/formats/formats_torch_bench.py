@@ -57,3 +57,26 @@ class Lies(torch.nn.Module):
     def __init__(self, size: int = 1) -> None:
         super().__init__()
         self.layer = torch.nn.Linear(size, 1)
+
+
+class Told(torch.nn.Module):
+    """Keeps what it was built with as attributes, as most modules do."""
+
+    def __init__(self, inputs: int, hidden: int = 4, sizes: tuple[int, ...] = (1,)) -> None:
+        super().__init__()
+        self.inputs = inputs
+        self.hidden = hidden
+        self.sizes = sizes
+        self.layer = torch.nn.Linear(inputs, hidden)
+
+    def forward(self, rows: Any) -> Any:
+        return self.layer(rows)
+
+
+class Forgets(torch.nn.Module):
+    """Its weights have the same shapes whatever it was built with."""
+
+    def __init__(self, share: float = 0.1) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(2, 2)
+        self.dropout = torch.nn.Dropout(share)

@@ -200,3 +200,14 @@ def test_a_column_that_cannot_be_judged_is_refused_by_name(columns, message, tmp
         new_shelf().save(evaluation, tmp_path)
 
     assert caught.value.hint
+
+
+def test_a_metric_that_raises_shows_the_author_s_lines_alone():
+    def profit(_):
+        return 1 / 0
+
+    with pytest.raises(UserCodeError) as caught:
+        estimate("profit", profit, Columns(labels=np.array([1.0, 2.0])))
+
+    assert "in profit" in caught.value.details
+    assert "legato/formats" not in caught.value.details

@@ -130,6 +130,32 @@ def test_a_damaged_dataset_is_named_in_the_error(tmp_path):
         new_shelf().load(path, _outside("wine.parquet"), form=pl.DataFrame)
 
 
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [([], "it holds no files"), (["a.csv", "b.json"], r"its files are of several kinds \(.csv, .json\)")],
+)
+def test_a_folder_that_is_no_table_says_why(files, message, tmp_path):
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    for name in files:
+        (folder / name).write_text("")
+
+    with pytest.raises(ConfigurationError, match=message):
+        new_shelf().load(folder, _outside("parts"), form=pl.DataFrame)
+
+
+def test_an_empty_dataset_is_the_person_s_to_mend(tmp_path):
+    path = tmp_path / "blob"
+    path.write_text("")
+
+    with pytest.raises(
+        OutsideError, match=r"'wine.csv' cannot be read as a polars.DataFrame: NoDataError"
+    ) as caught:
+        new_shelf().load(path, _outside("wine.csv"), form=pl.DataFrame)
+
+    assert "correct the file" in caught.value.hint
+
+
 def test_a_returned_file_is_copied_with_its_name_and_mode(tmp_path):
     script = tmp_path / "tool.sh"
     script.write_text("#!/bin/sh\n")

@@ -75,6 +75,7 @@ def test_a_tensor_comes_back_and_no_write_reaches_the_file(tmp_path):
     [
         (lambda: bench.NeedsMore(3), "NeedsMore needs size to be built again"),
         (lambda: bench.Lies(3), "Lies built again has 'layer.weight' of shape"),
+        (lambda: bench.Forgets(0.5), r"Forgets built again has \(dropout\): Dropout\(p=0.1"),
         (lambda: torch.nn.Linear(2, 2), "a bare torch.nn.Linear does not say how it was built"),
         (lambda: torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 0.1), "no format fits"),
     ],
@@ -84,3 +85,13 @@ def test_a_module_that_could_not_be_built_again_is_refused_on_saving(make, messa
         _shelf().save(make(), tmp_path)
 
     assert caught.value.hint
+
+
+def test_a_module_is_built_again_from_attributes_that_are_called_like_its_arguments(tmp_path):
+    module = bench.Told(3, hidden=7, sizes=(2, 3))
+
+    saved = _shelf().save(module, tmp_path)
+    back = _shelf().load(saved.path, _artifact(saved))
+
+    assert (back.inputs, back.hidden, back.sizes) == (3, 7, (2, 3))
+    assert torch.equal(back.layer.weight, module.layer.weight)

@@ -39,7 +39,8 @@ def prepare(request: bytes) -> Prepared:
     loaded_in.append(os.getpid())
     atexit.register(print, "an exit handler of the loader")
     globals().get("load_" + request.decode(), lambda: None)()
-    return Prepared(reply=b"reply", execute=execute, answer=answer)
+    reply = b"long " * 2**20 if request == b"long" else b"reply"
+    return Prepared(reply=reply, execute=execute, answer=answer)
 
 
 def prepare_job(request: bytes) -> Callable[[bytes, Say], None]:
@@ -292,6 +293,14 @@ def test_the_reply_of_the_loader_and_its_answers_come_back(start):
     with pytest.raises(UserCodeError, match="LookupError: no such class"):
         platform.ask(b"raise")
     assert platform.ask(b"again") == b"AGAIN"
+
+
+def test_a_reply_that_is_longer_than_the_sockets_buffer_comes_back_whole(start):
+    platform = start(b"long")
+    time.sleep(0.5)  # so that the loader waits for room before anyone reads
+
+    assert platform.reply() == b"long " * 2**20
+    assert platform.ask(b"question") == b"QUESTION"
 
 
 def test_an_answer_that_takes_too_long_is_not_waited_for(start):

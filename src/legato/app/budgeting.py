@@ -19,7 +19,7 @@ def budget(project: Project) -> Budget:
     """Return the cores and memory of a run."""
     told: dict[str, Any] = project.config.get("run", {})
     cpus = told.get("cpus", _cpus())
-    if isinstance(cpus, bool) or not isinstance(cpus, int | float) or cpus <= 0:
+    if isinstance(cpus, bool) or not isinstance(cpus, int | float) or not cpus > 0:
         raise ConfigurationError(
             f"run.cpus is {cpus!r}, not a number of cores", hint="write for example cpus = 4"
         )

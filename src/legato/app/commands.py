@@ -114,14 +114,20 @@ def _take(work: Work, output: Output, path: Path) -> Artifact:
 
 
 _COLUMNS = ("ids", "labels", "predictions", "scores")
+_ONE_EACH = {name.removesuffix("s"): name for name in _COLUMNS}
 
 
 def read_evaluation(path: Path) -> Evaluation:
     """Return the evaluation that a program wrote: columns as JSON, CSV or Parquet.
 
-    Columns other than `ids`, `labels`, `predictions` and `scores` are `rows` where they are numbers, else `slices`.
+    Columns other than `ids`, `labels`, `predictions` and `scores` (or `id`, `label`, `prediction` and `score`) are
+    `rows` where they are numbers, else `slices`.
     """
-    columns = _columns(path)
+    found = _columns(path)
+    columns = {
+        plural if (plural := _ONE_EACH.get(name, name)) not in found else name: values
+        for name, values in found.items()
+    }
     rest = {name: values for name, values in columns.items() if name not in _COLUMNS}
     rows = {name: values for name, values in rest.items() if all(_is_number(value) for value in values)}
     slices = {name: [str(value) for value in values] for name, values in rest.items() if name not in rows}

@@ -92,8 +92,9 @@ def _holds(record: dict[str, Any]) -> bool:
         return False
     if any(os.path.lexists(path) for path in record["absent"]):
         return False
+    now = os.environ.get
     return all(_lives(pid, started) for pid, started in record["alive"]) and all(
-        _variable(name) == digest for name, digest in record["variables"].items()
+        variable_digest(now(name)) == digest for name, digest in record["variables"].items()
     )
 
 
@@ -115,9 +116,8 @@ def _lives(pid: int, started: str) -> bool:
     return fields[0] not in b"ZX" and fields[19].decode() == started
 
 
-def _variable(name: str) -> str:
-    """Return the digest of a variable's value, as the loader told it; empty when it is not set."""
-    value = os.environ.get(name)
+def variable_digest(value: str | None) -> str:
+    """Return the digest of a variable's value, as the loader tells it; empty when it is not set."""
     if value is None:
         return ""
     import hashlib

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from legato.app.fresh import write
+from legato.app.fresh import listing, variable_digest, write
 from legato.app.opening import Opened
-from legato.domain.graph import Graph
+from legato.domain.graph import Graph, Node
 from legato.domain.progress import State, Summary
 from legato.engine.files import at_rest, signature
 from legato.store import read_manifest
@@ -17,6 +17,7 @@ from legato.store import read_manifest
 if TYPE_CHECKING:
     from legato.domain.digests import Digest
 
+_SEARCH: Final = ("PYTHONPATH", "PYTHONHOME", "PYTHONNOUSERSITE", "PYTHONSAFEPATH", "PYTHONUSERBASE")
 _SERVES: Final = frozenset({State.COMPUTED, State.REUSED})
 
 
@@ -27,10 +28,11 @@ def remember(opened: Opened, graph: Graph, name: str, summary: Summary) -> None:
     """
     lasting = all(node.words.cache and not node.words.cache_age_s for node in graph.nodes)
     stable = all(step.state in _SERVES for step in summary.steps)
-    if not lasting or not stable:
+    if not lasting or not stable or any(_is_all_tracked(node) for node in graph.nodes):
         return
     rest = _Rest(opened)
-    files = [*opened.loaded.watched.files, *_configuration(opened.project.root)]
+    files = [*opened.loaded.watched.files, *_configuration(opened.project.root), *_used(opened)]
+    folders = dict.fromkeys(parent for path in _used(opened) for parent in _between(opened.project.root, path))
     found = [rest.file(path) for path in dict.fromkeys([*files, *opened.files.touched])]
     written = [rest.object(path) for path in _objects(opened, summary)]
     names = [str(node.detail["endpoint"]) for node in graph.nodes if node.kind == "deploy"]
@@ -38,6 +40,7 @@ def remember(opened: Opened, graph: Graph, name: str, summary: Summary) -> None:
     written += [rest.object(path) for path in rest.states]
     ledger = str(opened.project.state / "ledger.db")
     found.append(rest.object(ledger))
+    listings = {**opened.listings, **{folder: rest.folder(folder) for folder in folders}}
     if not rest.whole:
         return
     write(
@@ -45,13 +48,40 @@ def remember(opened: Opened, graph: Graph, name: str, summary: Summary) -> None:
         name,
         {
             "files": [item for item in (*found, *written) if item],
-            "folders": list(opened.listings.items()),
+            "folders": list(listings.items()),
             "absent": [*rest.absent, f"{ledger}-wal"],
             "alive": alive,
-            "variables": dict(opened.loaded.watched.variables),
+            "variables": _variables(opened, graph),
             "said": f"up to date: {len(summary.steps)} steps reused\n",
         },
     )
+
+
+def _is_all_tracked(node: Node) -> bool:
+    """Say whether a node depends on all that git tracks, which no look at file stats can tell."""
+    return node.kind == "command" and not {"code", "script", "module"} & node.detail.keys()
+
+
+def _used(opened: Opened) -> list[str]:
+    """Return the files of `uses=` and `code=`."""
+    ingredients = (item for found in opened.loaded.fingerprints.values() for item in found.ingredients)
+    paths = (opened.project.root / item.name for item in ingredients if item.kind == "uses")
+    return [str(path) for path in paths if path.is_file()]
+
+
+def _between(root: Path, path: str) -> Iterator[str]:
+    """Yield the folders from a file up to the root: a new file in one of them may match its pattern too."""
+    for parent in Path(path).parents:
+        yield str(parent)
+        if parent == root:
+            return
+
+
+def _variables(opened: Opened, graph: Graph) -> dict[str, str]:
+    """Return digests of the variables that loading read, that steps declare, or that say where modules are found."""
+    declared = {name for node in graph.nodes for name in node.words.env}
+    found = {name: variable_digest(opened.variables.get(name)) for name in (*declared, *_SEARCH)}
+    return {**found, **opened.loaded.watched.variables}
 
 
 def _processes(opened: Opened, rest: "_Rest", names: list[str]) -> list[tuple[int, str]]:
@@ -82,6 +112,14 @@ class _Rest:
         if not at_rest(current, self._began_ns):
             self.whole = False
         return (path, *current)
+
+    def folder(self, path: str) -> list[str] | int:
+        """Return what lies in a folder; one that changed too lately spoils the record."""
+        current = signature(path)
+        if current is None or not at_rest(current, self._began_ns):
+            self.whole = False
+            return 0
+        return listing(path)
 
     def object(self, path: str) -> tuple[str, int, int, int, int] | None:
         """Return the stat of what this run itself wrote."""

@@ -197,6 +197,8 @@ def _nearest(place: Path) -> str:
     import difflib
 
     folder = place.parent
+    if place.is_symlink():
+        return f"{place} is a link that leads nowhere: {place.readlink()}"
     if not folder.is_dir():
         return f"there is no folder {folder}"
     near = difflib.get_close_matches(place.name, [file.name for file in folder.iterdir()], n=1, cutoff=0.5)

@@ -3,6 +3,8 @@
 Rule (law 5): runs only in a process of its own; the control plane gets plain data.
 """
 
+import contextlib
+import importlib
 import os
 import sys
 import time
@@ -14,6 +16,7 @@ import msgspec
 
 from legato.app.commands import fingerprint
 from legato.app.failures import refusal, user_error
+from legato.app.rehearsal import rehearse
 from legato.app.work import Workbench
 from legato.app.worker import execute
 from legato.domain.errors import ConfigurationError, LegatoError
@@ -43,6 +46,7 @@ def prepare(request: bytes) -> Prepared:
         execute=pipeline.execute,
         answer=pipeline.answer,
         packages=pipeline.packages(),
+        rehearse=pipeline.rehearse,
     )
 
 
@@ -55,9 +59,6 @@ def prepare_job(request: bytes) -> Execute:
 
 def prepare_packages(request: bytes, packages: Sequence[str]) -> None:
     """Import other people's packages, so that jobs forked from here find them imported."""
-    import contextlib
-    import importlib
-
     _enter(_REQUEST.decode(request))
     for name in packages:
         with contextlib.suppress(
@@ -114,11 +115,20 @@ class Pipeline:
 
     def settle(self) -> None:
         """Take note of what is imported, as the last before steps are forked from here."""
+        if (
+            "numpy" in sys.modules
+        ):  # it imports its generators only when asked for, and then nobody seeds them
+            with contextlib.suppress(ImportError):
+                importlib.import_module("numpy.random")
         self._workbench.modules = frozenset(sys.modules)
 
     def execute(self, payload: bytes, say: Say) -> None:
         """Run one work order in this process."""
         execute(self._workbench, payload, say)
+
+    def rehearse(self) -> None:
+        """Do what `execute` does for every order, without an order."""
+        rehearse(self._workbench)
 
     def answer(self, question: bytes) -> bytes:
         """Return the digests of first-party classes by `module:Qual.name`."""

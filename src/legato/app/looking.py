@@ -17,6 +17,7 @@ from legato.domain.errors import ConfigurationError, MissingError
 from legato.domain.graph import Struct
 from legato.engine import read
 from legato.engine.read import ExecutionRow, RunRow
+from legato.formats import FILE, suffix_of
 from legato.ledger import Ledger
 
 
@@ -149,24 +150,45 @@ def _log_of(project: Project, ledger: Ledger, run: int, step: str) -> Path | Non
     return path if path.is_file() else None
 
 
-def get(folder: Path, name: str, output: Path, *, number: int | None, force: bool) -> Path:
+def get(folder: Path, name: str, output: str, *, number: int | None, force: bool) -> Path:
     """Copy an artifact's bytes to `output` and return where they lie now.
 
-    A folder as `output` gets a file of the artifact's name in it.
+    A folder as `output`, or a text that ends with `/`, gets a file or folder of the artifact's name in it.
+
+    Raises:
+        ConfigurationError: Something is there already and `force` is not given, or is not to be replaced.
     """
     with ledger_of(folder) as (project, ledger):
         found = find_artifact(ledger, name, number=number)
     target = folder / output
-    if target.is_dir() and not found.artifact.tree:
-        target /= Path(str(found.artifact.about.get("name") or found.name)).name
+    if output.endswith("/") or (target.is_dir() and not found.artifact.tree):
+        target /= _name_of(found)
     if target.exists():
         if not force:
             raise ConfigurationError(
                 f"{target} is there already", hint="--force replaces it, or choose another -o"
             )
+        _refuse_precious(target, folder, project.root)
         _remove(target)
     _copy(project, found.artifact, target)
     return target
+
+
+def _name_of(found: ShownArtifact) -> str:
+    """Return the name that the bytes came with, else the artifact's own with the suffix of its format."""
+    came_with = Path(str(found.artifact.about.get("name", ""))).name if found.artifact.format == FILE else ""
+    suffix = "" if found.artifact.tree else suffix_of(found.artifact.format)
+    return came_with or Path(found.name).name.replace(":", "-") + suffix
+
+
+def _refuse_precious(target: Path, *inside: Path) -> None:
+    """Refuse to replace a folder that the person stands in, or that holds the project."""
+    for folder in inside:
+        if folder.resolve().is_relative_to(target.resolve()):
+            raise ConfigurationError(
+                f"{target} holds {folder}, and --force would remove it",
+                hint=f"write into it: -o {str(target).rstrip('/')}/",
+            )
 
 
 def _remove(target: Path) -> None:

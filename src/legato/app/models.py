@@ -9,11 +9,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from legato.app.answering import living
+from legato.app.config import Project
 from legato.app.looking import ledger_of, project_at
 from legato.domain.errors import MissingError
 from legato.ledger import Ledger
 from legato.registry import deeds, read
-from legato.registry.moves import Request
+from legato.registry.moves import CHAMPION, LOCAL, Request
 from legato.registry.read import Candidate, Model, Version
 from legato.registry.reference import parse
 
@@ -38,7 +40,12 @@ def line(model: Model) -> str:
         + (f" in {alias.environment}" if alias.environment != "local" else "")
         for alias in model.aliases
     )
-    return f"{model.name}  {model.versions} versions, {model.candidates} candidates  {aliases or 'no alias'}"
+    counts = f"{_counted(model.versions, 'version')}, {_counted(model.candidates, 'candidate')}"
+    return f"{model.name}  {counts}  {aliases or 'no alias'}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def card(folder: Path, text: str) -> Version | Candidate:
@@ -81,17 +88,17 @@ def facts(found: Version | Candidate) -> Iterator[tuple[str, str]]:
         "commit",
         (lineage.commit or "none") + (" with changes that were not committed" if lineage.dirty else ""),
     )
-    yield from ((f"data {name}", digest) for name, digest in lineage.data.items())
-    yield from ((f"with {name}", value) for name, value in lineage.parameters.items())
+    yield from (("data", f"{name}  {digest}") for name, digest in lineage.data.items())
+    yield from (("parameter", f"{name} = {value}") for name, value in lineage.parameters.items())
     yield "packages", ", ".join(f"{name} {version}" for name, version in lineage.packages.items()) or "none"
     yield "platform", lineage.platform
 
 
 def promote(
     folder: Path, reference: str, *, alias: str, environment: str, despite: tuple[str, ...], why: str
-) -> str:
-    """Move an alias; return what happened, in words."""
-    with ledger_of(folder) as (_, ledger):
+) -> tuple[str, tuple[str, ...]]:
+    """Move an alias; return what happened, in words, and what a person should know besides."""
+    with ledger_of(folder) as (project, ledger):
         request = Request(
             reference=reference,
             alias=alias,
@@ -100,7 +107,18 @@ def promote(
             why=why,
             despite=despite,
         )
-        return deeds.promote(ledger, request).note
+        found = deeds.promote(ledger, request)
+    if (alias, environment) != (CHAMPION, LOCAL):
+        return found.note, ()
+    return found.note, tuple(_behind(project, found.model, f"{found.model}:{found.version}"))
+
+
+def _behind(project: Project, model: str, champion: str) -> Iterator[str]:
+    """Yield a line for each local endpoint that answers with another version of the model than its champion."""
+    for endpoint in living(project):
+        for served in endpoint.models:
+            if served.rpartition(":")[0] == model and served != champion:
+                yield f"endpoint {endpoint.name} answers with {served} until `legato run` swaps it"
 
 
 def actor() -> str:

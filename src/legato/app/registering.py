@@ -13,7 +13,7 @@ from legato.domain.artifacts import Artifact
 from legato.domain.errors import MissingError, RunFailedError
 from legato.domain.events import CandidateRegistered, Lineage
 from legato.domain.graph import Graph, Node
-from legato.domain.verdicts import Judgement, Outcome
+from legato.domain.verdicts import Judgement, Outcome, Verdict
 from legato.engine.kinds import Acted, Action, Inputs
 from legato.engine.schedule import ancestors
 from legato.ledger import Ledger
@@ -85,15 +85,13 @@ class Registrar:
         found = deeds.register(
             self._ledger, candidate, actor=self.actor, judged_against=self._judged_against.get(model)
         )
-        lines = tuple(f"{_MARKS[verdict.outcome]} {told(verdict)}" for verdict in judgement.verdicts)
         if judgement.outcome is not Outcome.PASS:
             stopping = [verdict for verdict in judgement.verdicts if verdict.outcome is not Outcome.PASS]
             raise RunFailedError(
-                f"{model}:c{found.candidate} is no version: "
-                + "; ".join(told(verdict) for verdict in stopping),
+                "\n".join([_refusal(f"{model}:c{found.candidate}", judgement), *map(_marked, stopping)]),
                 hint=f"`legato models show {model}:c{found.candidate}` shows the evidence of every gate",
             )
-        return Acted(notes=(*lines, found.note))
+        return Acted(notes=(*map(_marked, judgement.verdicts), found.note))
 
     def _lineage(self, node: Node, action: Action) -> Lineage:
         names = ancestors(self._graph, [node.name])
@@ -123,6 +121,16 @@ class Registrar:
             for item in fingerprint.ingredients
             if item.kind == "package"
         }
+
+
+def _refusal(name: str, judgement: Judgement) -> str:
+    """Return the first line of a refusal; the verdicts follow, a line each."""
+    passed = sum(verdict.outcome is Outcome.PASS for verdict in judgement.verdicts)
+    return f"{name} is no version: {passed} of {len(judgement.verdicts)} verdicts passed"
+
+
+def _marked(verdict: Verdict) -> str:
+    return f"{_MARKS[verdict.outcome]} {told(verdict)}"
 
 
 _MARKS = {Outcome.PASS: "✓", Outcome.FAIL: "✗", Outcome.INCONCLUSIVE: "?"}

@@ -97,12 +97,16 @@ def init(folder: Path) -> Started:
     target.write_text(adopt(scripts, data) if adopted else FIRST, encoding="utf-8")
     if adopted:
         advice = [
-            f"pipeline.py runs {len(scripts)} scripts and names {len(data)} data files as they are",
+            f"pipeline.py runs {_counted(scripts, 'script')} and names {_counted(data, 'data file')} as they are",
             "say in outputs= what each script writes; then turn functions into steps one by one",
         ]
     else:
         advice = ["the example needs: pip install 'legato[sklearn,serve]' pandas"]
     return Started(written=(target.name,), advice=(*advice, "next: legato plan, then legato run"))
+
+
+def _counted(found: list[str], noun: str) -> str:
+    return f"{len(found)} {noun}{'' if len(found) == 1 else 's'}"
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -142,7 +146,9 @@ def find_data(folder: Path) -> Iterator[str]:
 
 def adopt(scripts: list[str], data: list[str]) -> str:
     """Return a pipeline of what was found."""
-    lines = ['"""What this repository does, step by step. See: legato plan"""', "", "import legato as lg", ""]
+    lines = ['"""What this repository does, step by step. See: legato plan"""', ""]
+    lines += ["from pathlib import Path", ""] if scripts else []  # what outputs= is written with
+    lines += ["import legato as lg", ""]
     taken: set[str] = set()
     lines += [f'{_name(path, taken)} = lg.dataset("{path}")' for path in data[:MANY]]
     if len(data) > MANY:

@@ -4,6 +4,7 @@ Rule: an output is in the store before anyone hears of it.
 """
 
 import contextlib
+import importlib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ import msgspec
 
 from legato.app.wiring import open_shelf, open_store
 from legato.domain.artifacts import Artifact
+from legato.domain.graph import Graph
 from legato.domain.messages import Given, LoadRequest, Sample, WorkOrder
 from legato.formats import Formats, form_of
 from legato.pipeline.collect import Collected
@@ -48,6 +50,7 @@ class Workbench:
         self.closures: dict[str, frozenset[str]] = {}
         self.store: Store = open_store(self.state)
         self.shelf: Formats = open_shelf(sources.first_party, collected.formats)
+        _import_evaluations(collected.graph)
 
     def closure(self, node: str) -> frozenset[str]:
         """Return the first-party files that a node's key holds already."""
@@ -58,6 +61,14 @@ class Workbench:
             found = self.fingerprints.of(function, uses=self.collected.uses.get(node, ()))
             self.closures[node] = frozenset(found.modules)
         return self.closures[node]
+
+
+def _import_evaluations(graph: Graph) -> None:
+    """Import their format, which needs numpy, here once where a step makes one, and not in each that does."""
+    made = (output.type for node in graph.nodes for output in node.outputs)
+    if any(type_.endswith("Evaluation") for type_ in made):
+        with contextlib.suppress(ImportError):  # said with a hint when there is one to be saved
+            importlib.import_module("legato.formats.evaluations")
 
 
 class Work:
@@ -91,11 +102,12 @@ class Work:
 
     def keep(self, field: str, value: object, hint: object = None) -> Artifact:
         """Save one output into the store."""
-        folder = self.folder / f"{field}.output"
-        saved = self.shelf.save(value, folder, hint=hint)
+        name = f"{field}.output"
+        folder = (
+            self.folder / name if isinstance(value, Path) else self.folder
+        )  # a file may be returned twice
+        saved = self.shelf.save(value, folder, hint=hint, name=name)
         placed = self.store.put_path(saved.path, move=True)
-        with contextlib.suppress(OSError):
-            folder.rmdir()
         return Artifact(
             digest=placed.digest,
             size_bytes=placed.size_bytes,

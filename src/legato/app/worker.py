@@ -3,6 +3,7 @@
 Rule: whatever happens is said, unless the process ends; what the step read and imported is said with its outputs.
 """
 
+import hashlib
 import sys
 from collections.abc import Callable, Mapping
 
@@ -28,6 +29,7 @@ _ENCODER = msgspec.json.Encoder()
 def execute(bench: Workbench, payload: bytes, say: Say) -> None:
     """Run one order and say what came of it."""
     order = _ORDER.decode(payload)
+    _seed(order)
     try:
         message: Finished | Failed = _finish(Work(bench, order, say))
     except LegatoError as error:
@@ -40,6 +42,15 @@ def execute(bench: Workbench, payload: bytes, say: Say) -> None:
             _post_mortem(error)
         message = _failed(bench, error)
     say(_ENCODER.encode(message))
+
+
+def _seed(order: WorkOrder) -> None:
+    """Let a step that draws from the generators everyone shares draw the same again, and no other step."""
+    seed = hashlib.sha256(f"{order.key}\n{order.node}".encode()).digest()
+    if (common := sys.modules.get("random")) is not None:
+        common.seed(seed)
+    if (arrays := sys.modules.get("numpy.random")) is not None:
+        arrays.seed([int.from_bytes(seed[at : at + 4]) for at in range(0, len(seed), 4)])
 
 
 def _finish(work: Work) -> Finished:

@@ -237,7 +237,8 @@ def _refuse_missing(name: str, column: Array) -> None:
 def _refuse_not_finite(name: str, values: Array) -> None:
     bad = int(np.count_nonzero(~np.isfinite(values)))
     if bad:
-        raise UnjudgeableError(f"{name} hold {bad} value{'s' * (bad > 1)} that are NaN or infinite")
+        what = "value that is" if bad == 1 else "values that are"
+        raise UnjudgeableError(f"{name} hold {bad} {what} NaN or infinite")
     if not values.size:
         raise UnjudgeableError("the evaluation has no rows")
 

@@ -12,9 +12,9 @@ def show(error: LegatoError) -> None:
     """Write an error to stderr."""
     lines = [f"error: {clean(str(error))}"]
     if isinstance(error, UserCodeError) and error.details:
-        lines += ["", error.details.rstrip()]
+        lines += ["", clean(error.details.rstrip())]
     if error.hint:
-        lines += ["", f"hint: {error.hint}"]
+        lines += ["", f"hint: {clean(error.hint)}"]
     sys.stderr.write("\n".join(lines) + "\n")
 
 

@@ -97,10 +97,13 @@ def _show_run(found: looking.ShownRun) -> None:
         took = show_seconds(row.wall_s) if row.wall_s else ""
         memory = show_bytes(row.peak_bytes) if row.peak_bytes else ""
         mark = STATE_MARKS.get(row.state, " ")
+        message, *more = clean(row.message).splitlines() or [""]
         sys.stdout.write(
-            f"  {mark} {row.step.ljust(width)}  {row.state:<9} {took:>7} {memory:>10}  {clean(row.message)}".rstrip()
+            f"  {mark} {row.step.ljust(width)}  {row.state:<9} {took:>7} {memory:>10}  {message}".rstrip()
             + "\n"
         )
+        for line in () if row.details else more:
+            sys.stdout.write(f"      {line}\n")
         if row.details:
             sys.stdout.write(
                 "\n"
@@ -135,10 +138,12 @@ def logs(step: str, number: int | None) -> int:
 
 @click.command()
 @click.argument("artifact")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Where to write it.")
+@click.option(
+    "-o", "--output", required=True, metavar="PATH", help="Where to write it; into a folder: folder/."
+)
 @click.option("--run", "number", type=int, help="As this run made it; else the newest.")
 @click.option("--force", is_flag=True, help="Replace what is there.")
-def get(artifact: str, output: Path, number: int | None, *, force: bool) -> int:
+def get(artifact: str, output: str, number: int | None, *, force: bool) -> int:
     """Copy ARTIFACT (a name or a digest) out of the store to a file or folder."""
     written = looking.get(Path.cwd(), artifact, output, number=number, force=force)
     sys.stdout.write(f"{written}\n")

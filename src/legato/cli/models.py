@@ -65,8 +65,10 @@ def show(reference: str, *, as_json: bool) -> int:
 @click.option("--why", default="", help="Why; needed with --despite.")
 def promote(reference: str, alias: str, environment: str, despite: tuple[str, ...], why: str) -> int:
     """Point an alias at a version (`wine:3`), or make a version of a candidate (`wine:c4`) and point at it."""
-    moved = app_models.promote(
+    moved, notes = app_models.promote(
         Path.cwd(), reference, alias=alias, environment=environment, despite=despite, why=why
     )
     sys.stdout.write(clean(moved) + "\n")
+    for note in notes:
+        sys.stderr.write(f"note: {clean(note)}\n")
     return 0

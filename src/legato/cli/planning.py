@@ -10,6 +10,7 @@ import click
 
 from legato.app import actions
 from legato.app.options import read_options
+from legato.cli.causes import summed, told
 from legato.cli.errors import clean
 from legato.cli.running import options_of, run_options
 from legato.domain.keys import Ingredient
@@ -44,8 +45,6 @@ def plan(*, as_json: bool, **words: object) -> int:
 
 
 def _told(step: PlannedStep) -> str:
-    more = f" (+{len(step.causes) - 2} more)" if len(step.causes) > 2 else ""  # noqa: PLR2004 - two fit a line
-    causes = clean("; ".join(map(str, step.causes[:2]))) + more
     last = (
         f"  (took {show_seconds(step.last_s)} last time)"
         if step.last_s and step.decision is not Decision.REUSE
@@ -53,7 +52,7 @@ def _told(step: PlannedStep) -> str:
     )
     if step.decision is Decision.REUSE:
         return f"reuse    from run {step.made_by}"
-    return f"{step.decision:<8} {causes}{last}"
+    return f"{step.decision:<8} {summed(step.causes, step.name)}{last}"
 
 
 @click.command()
@@ -75,7 +74,7 @@ def why(step: str, *, everything: bool, as_json: bool) -> int:
         verb = {Decision.MAY_RUN: "may run", Decision.HOLD: "is held"}.get(found.decision, "would run")
         sys.stdout.write(f"{found.name} {verb}:\n")
         for cause in found.causes:
-            sys.stdout.write(f"  - {clean(str(cause))}\n")
+            sys.stdout.write(f"  - {told(cause, found.name)}\n")
     _recipe(found.recipe, everything=everything)
     return 0
 

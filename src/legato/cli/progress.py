@@ -3,11 +3,13 @@
 Rule: readable without colour; what a step prints is shown as it comes, bounded, and never steers the terminal.
 """
 
+import os
 import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TextIO
 
+from legato.cli.causes import summed
 from legato.cli.errors import clean
 from legato.domain.progress import (
     AnyProgress,
@@ -19,6 +21,7 @@ from legato.domain.progress import (
     Sampled,
     State,
     Summary,
+    Waited,
 )
 from legato.domain.units import show_seconds
 
@@ -35,6 +38,7 @@ MARKS: Final = {
 }
 LIVE_LINES: Final = 200
 """How many lines of one step are shown live; the rest is in its log."""
+USUAL_COLUMNS: Final = 80
 REUSED_SHOWN: Final = 20
 """How many reused steps get a line of their own."""
 
@@ -58,7 +62,7 @@ class Lines:
         self._shown: dict[str, int] = {}
         self._width = 12
         self._many_reused = False
-        self._spinner = Spinner(target) if self._colour and not quiet else None
+        self._spinner = Spinner(target, shown=self._colour and not quiet)
 
     def __call__(self, progress: AnyProgress) -> None:
         """Show one piece of progress."""
@@ -68,28 +72,21 @@ class Lines:
                 self._many_reused = len(steps) > REUSED_SHOWN
             case Began(step=step, causes=causes):
                 self._causes[step] = causes
-                if self._spinner:
-                    self._spinner.began(step)
+                self._spinner.began(step)
             case Printed():
                 self._print(progress)
-            case Sampled(step=step, values=values, at=at):
-                shown = "  ".join(f"{name}={value:.6g}" for name, value in values.items())
-                self._text(step, f"{shown}  step {at}" if at is not None else shown)
+            case Sampled():
+                self._sample(progress)
             case Retrying():
-                wait = show_seconds(progress.wait_s)
-                self._line(
-                    "↻",
-                    "33",
-                    progress.step,
-                    f"attempt {progress.attempt} failed ({progress.message}); again in {wait}",
-                )
+                self._retry(progress)
+            case Waited():
+                self._spinner.draw()
             case Ended():
                 self._end(progress)
 
     def close(self) -> None:
         """Leave the terminal as it was."""
-        if self._spinner:
-            self._spinner.clear()
+        self._spinner.clear()
 
     def _print(self, printed: Printed) -> None:
         key = (printed.step, printed.stream)
@@ -97,6 +94,15 @@ class Lines:
         self._partial[key] = rest[-65536:]
         for line in lines:
             self._text(printed.step, line.decode(errors="replace").rstrip("\r"))
+
+    def _sample(self, sampled: Sampled) -> None:
+        shown = "  ".join(f"{name}={value:.6g}" for name, value in sampled.values.items())
+        self._text(sampled.step, f"{shown}  step {sampled.at}" if sampled.at is not None else shown)
+
+    def _retry(self, retrying: Retrying) -> None:
+        wait = show_seconds(retrying.wait_s)
+        text = f"attempt {retrying.attempt} failed ({clean(retrying.message)}); again in {wait}"
+        self._line("↻", "33", retrying.step, text)
 
     def _text(self, step: str, text: str) -> None:
         count = self._shown[step] = self._shown.get(step, 0) + 1
@@ -113,8 +119,9 @@ class Lines:
             return
         mark, colour = MARKS[ended.state]
         took = show_seconds(ended.usage.wall_s) if ended.state in {State.COMPUTED, State.FAILED} else ""
-        self._line(mark, colour, ended.step, f"{took:>7}  {ended.state:<9} {self._why(ended)}".rstrip())
-        for note in ended.notes:
+        why, *more = self._why(ended).splitlines() or [""]
+        self._line(mark, colour, ended.step, f"{took:>7}  {ended.state:<9} {why}".rstrip())
+        for note in (*(() if ended.details else more), *ended.notes):  # a traceback ends with all its message
             self._write(f"    {' ' * self._width} {clean(note)}")
         if ended.details:
             self._write("\n" + _indent(clean(ended.details)) + "\n")
@@ -126,15 +133,13 @@ class Lines:
             rest = self._partial.pop((step, stream), b"")
             if rest:
                 self._text(step, rest.decode(errors="replace"))
-        if self._spinner:
-            self._spinner.ended(step)
+        self._spinner.ended(step)
 
     def _why(self, ended: Ended) -> str:
         if ended.message:
             return clean(ended.message)
         causes = self._causes.get(ended.step, ()) if ended.state is not State.REUSED else ()
-        more = f" (+{len(causes) - 2} more)" if len(causes) > 2 else ""  # noqa: PLR2004 - two fit a line
-        return clean("; ".join(map(str, causes[:2]))) + more
+        return summed(causes, ended.step)
 
     def _line(self, mark: str, colour: str, step: str, text: str) -> None:
         self._write(f"  {self._paint(mark, colour)} {step.ljust(self._width)} {text}")
@@ -143,20 +148,20 @@ class Lines:
         return f"\x1b[{colour}m{text}\x1b[0m" if self._colour else text
 
     def _write(self, line: str) -> None:
-        if self._spinner:
-            self._spinner.clear()
+        self._spinner.clear()
         self._target.write(line + "\n")
-        if self._spinner:
-            self._spinner.draw()
-        else:
-            self._target.flush()
+        self._target.flush()
+        self._spinner.draw()
 
 
 class Spinner:
-    """The last line of a terminal: which steps run now, and since when."""
+    """The last line of a terminal: which steps run now, and since when; where it is not `shown`, nothing."""
 
-    def __init__(self, target: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, target: TextIO, *, shown: bool = True, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._target = target
+        self._shown = shown
         self._clock = clock
         self._running: dict[str, float] = {}
         self._drawn = False
@@ -164,7 +169,6 @@ class Spinner:
     def began(self, step: str) -> None:
         """Show a step as running."""
         self._running[step] = self._clock()
-        self.clear()
         self.draw()
 
     def ended(self, step: str) -> None:
@@ -178,23 +182,38 @@ class Spinner:
             self._drawn = False
 
     def draw(self) -> None:
-        """Write the line, without an end."""
-        if not self._running:
+        """Write the line anew, without an end."""
+        self.clear()
+        if not self._running or not self._shown:
             return
         now = self._clock()
         shown = "  ".join(f"{step} {show_seconds(now - at)}" for step, at in list(self._running.items())[:4])
         more = f"  +{len(self._running) - 4}" if len(self._running) > 4 else ""  # noqa: PLR2004 - four fit a line
-        self._target.write(f"\x1b[2m  … {shown}{more}\x1b[0m")
+        line, columns = f"  … {shown}{more}", columns_of(self._target)
+        line = (
+            line if len(line) < columns else line[: columns - 2] + "…"
+        )  # a wrapped line cannot be taken away
+        self._target.write(f"\x1b[2m{line}\x1b[0m")
         self._target.flush()
         self._drawn = True
+
+
+def columns_of(target: TextIO) -> int:
+    """Return how wide a terminal is, and 80 where nobody can say."""
+    try:
+        return os.get_terminal_size(target.fileno()).columns or USUAL_COLUMNS
+    except (AttributeError, OSError, ValueError):
+        return USUAL_COLUMNS
 
 
 def summary_line(summary: Summary) -> str:
     """Return the one line that a run ends with.
 
     >>> summary_line(Summary(number=0, state="succeeded", steps=(), wall_s=0.1))
-    'up to date: 0 steps reused'
+    'nothing to do: the pipeline has no steps'
     """
+    if not summary.steps:
+        return "nothing to do: the pipeline has no steps"
     counts = {state: summary.count(state) for state in State}
     if summary.state == "succeeded" and not counts[State.COMPUTED] and not counts[State.HELD]:
         return f"up to date: {counts[State.REUSED]} steps reused"

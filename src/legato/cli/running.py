@@ -14,7 +14,7 @@ from legato.app.options import Options, read_options
 from legato.cli.errors import clean
 from legato.cli.progress import Lines, summary_line
 from legato.domain.errors import INTERRUPTED_EXIT_CODE
-from legato.domain.progress import AnyProgress, State, Summary
+from legato.domain.progress import AnyProgress, State, Summary, Waited
 from legato.domain.units import show_seconds
 
 
@@ -118,6 +118,8 @@ class JsonLines:
 
     def __call__(self, progress: AnyProgress) -> None:
         """Write one object."""
+        if isinstance(progress, Waited):
+            return
         sys.stdout.buffer.write(actions.encode_json(progress) + b"\n")
         sys.stdout.buffer.flush()
 

@@ -5,6 +5,7 @@ Rule: answers go to stdout as they come, one row a line; notices go to stderr.
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -42,16 +43,35 @@ def serve(model: str, port: int, *, stop: bool) -> int:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a row.")
 def predict(name: str, rows: Path, *, as_json: bool) -> int:
     """Ask the endpoint or model NAME about each row of ROWS (CSV, Parquet, JSON, JSON lines)."""
-    header = False
+    header = asked = False
     for row in answering.predict(Path.cwd(), name, rows, notice=_notice):
+        asked = True
         if as_json:
             sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
             continue
+        cells = flat(row)
         if not header:
-            sys.stdout.write("\t".join(map(clean, row)) + "\n")
+            sys.stdout.write("\t".join(map(clean, cells)) + "\n")
             header = True
-        sys.stdout.write("\t".join(clean(_cell(value)) for value in row.values()) + "\n")
+        sys.stdout.write("\t".join(clean(_cell(value)) for value in cells.values()) + "\n")
+    if not asked:
+        _notice(f"{rows} holds no rows")
     return 0
+
+
+def flat(row: Mapping[str, object]) -> dict[str, object]:
+    """Return a row with a column for each value of a mapping in it.
+
+    >>> flat({"predictions": "yes", "probabilities": {"no": 0.1, "yes": 0.9}})
+    {'predictions': 'yes', 'probabilities.no': 0.1, 'probabilities.yes': 0.9}
+    """
+    cells: dict[str, object] = {}
+    for name, value in row.items():
+        if isinstance(value, Mapping):
+            cells |= {f"{name}.{part}": inner for part, inner in value.items()}
+        else:
+            cells[name] = value
+    return cells
 
 
 def _cell(value: object) -> str:

@@ -65,6 +65,10 @@ class Retrying(Progress, frozen=True, kw_only=True, tag="retrying"):
     wait_s: float
 
 
+class Waited(Progress, frozen=True, kw_only=True, tag="waited"):
+    """Nothing happened for a moment; `step` is empty. For clocks on a screen."""
+
+
 class Ended(Progress, frozen=True, kw_only=True, tag="ended"):
     """A step is over.
 
@@ -84,7 +88,7 @@ class Ended(Progress, frozen=True, kw_only=True, tag="ended"):
     notes: tuple[str, ...] = ()
 
 
-AnyProgress = Planned | Began | Printed | Sampled | Retrying | Ended
+AnyProgress = Planned | Began | Printed | Sampled | Retrying | Waited | Ended
 
 
 class StepSummary(Struct, frozen=True, kw_only=True):

@@ -31,8 +31,8 @@ class Logs:
         room = LIMIT_BYTES - written
         if room > 0:
             target.write(data[:room])
-            if len(data) >= room:
-                target.write(f"\n[legato: the rest is left out, past {LIMIT_BYTES} bytes]\n".encode())
+        if 0 <= room < len(data):
+            target.write(f"\n[legato: the rest is left out, past {LIMIT_BYTES} bytes]\n".encode())
         self._open[run, step] = (target, written + len(data), path)
 
     def close(self, run: int, step: str) -> str:

@@ -14,6 +14,20 @@ SHORTEST: Final = 4
 """Shorter secrets would blank half of every line; they are masked only as whole words of their own write."""
 
 
+LONG_LINE: Final = 8
+"""Lines of a secret that are at least as long are hidden alone too: logs break a key where they like."""
+
+
+def parts(secret: str) -> list[str]:
+    r"""Return a secret and its longer lines.
+
+    >>> parts("abcdefgh\nx\nijklmnop")
+    ['abcdefgh\nx\nijklmnop', 'abcdefgh', 'ijklmnop']
+    """
+    lines = secret.splitlines()
+    return [secret, *(line for line in lines if len(line) >= LONG_LINE)] if len(lines) > 1 else [secret]
+
+
 def spellings(secret: str) -> set[bytes]:
     """Return the ways in which a secret is usually printed.
 
@@ -38,7 +52,8 @@ class Mask:
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        texts = sorted({text for secret in secrets for text in spellings(secret)}, key=len, reverse=True)
+        hidden = {text for secret in secrets for part in parts(secret) for text in spellings(part)}
+        texts = sorted(hidden, key=len, reverse=True)
         self._pattern = re.compile(b"|".join(map(re.escape, texts))) if texts else None
         self._prefixes = {text[:length] for text in texts for length in range(1, len(text))}
         self._longest = max((len(text) for text in texts), default=1)

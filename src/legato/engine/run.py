@@ -26,6 +26,7 @@ from legato.domain.progress import (
     State,
     StepSummary,
     Summary,
+    Waited,
 )
 from legato.engine.endings import HELD, Ending, ending_of
 from legato.engine.kinds import Acted, Action, Call
@@ -39,6 +40,7 @@ from legato.platforms import Printed as JobPrinted
 
 LEASE_S: Final = 60.0
 LEASE_POLL_S: Final = 0.05
+TICK_S: Final = 1.0
 FIRST_BACKOFF_S: Final = 1.0
 CANCEL_PATIENCE_S: Final = 10.0
 _WORKER: Final = msgspec.json.Decoder(WorkerMessage)
@@ -114,8 +116,8 @@ class Run:
         if self._waiting:
             return LEASE_POLL_S
         if self._retries:
-            return max(0.0, min(at for at, _ in self._retries) - self._tools.monotonic())
-        return LEASE_S / 4
+            return min(TICK_S, max(0.0, min(at for at, _ in self._retries) - self._tools.monotonic()))
+        return TICK_S
 
     def _wake(self) -> None:
         """Look again at what waits: for a moment to try again, for another run's result, for a lease to be renewed."""
@@ -277,7 +279,10 @@ class Run:
     # -- hearing ---------------------------------------------------------------------------------------------
 
     def _poll(self, timeout_s: float) -> None:
-        for event in self._tools.platform.poll(timeout_s):
+        events = self._tools.platform.poll(timeout_s)
+        if not events:
+            self._tools.report(Waited(step=""))
+        for event in events:
             step = self._jobs.get(event.job)
             if step is None:
                 continue
@@ -444,7 +449,9 @@ class Run:
         if state in {State.COMPUTED, State.REUSED}:
             self._schedule.done(node.name)
             return
-        own = State.HELD if state is State.HELD else State.SKIPPED  # what waits for a held step has not failed
+        own = (
+            State.HELD if state is State.HELD else State.SKIPPED
+        )  # what waits for a held step has not failed
         for lost in self._schedule.failed(node.name):
             self._skip(self._steps[lost], own, f"not run: {node.name} {_SKIPPED_FOR.get(state, 'failed')}")
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Protocol, TypeVar
 from legato.domain.artifacts import Artifact
 from legato.domain.graph import Struct
 from legato.formats.annotations import PICKLED, form_of, type_name
+from legato.formats.suffixes import suffix_of
 
 __all__ = [
     "FILE",
@@ -22,6 +23,7 @@ __all__ = [
     "Saved",
     "Trust",
     "form_of",
+    "suffix_of",
     "type_name",
 ]
 

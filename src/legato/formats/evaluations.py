@@ -8,6 +8,7 @@ import traceback
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import TracebackType
 from typing import Any, BinaryIO, Final
 
 import numpy as np
@@ -104,6 +105,11 @@ def estimate(name: str, metric: Callable[[Evaluation], float] | Estimate, column
     return Estimate(estimate=whole, low=float(low), high=float(high))
 
 
+def _theirs(error: BaseException) -> TracebackType | None:
+    """Return the traceback without our own frame, which called theirs."""
+    return error.__traceback__ and (error.__traceback__.tb_next or error.__traceback__)
+
+
 def _asked(name: str, metric: Callable[[Evaluation], float], columns: Columns) -> float:
     try:
         return float(metric(columns.evaluation({})))
@@ -112,7 +118,7 @@ def _asked(name: str, metric: Callable[[Evaluation], float], columns: Columns) -
     except Exception as error:
         raise UserCodeError(
             f"the metric {name!r} of the Evaluation raised {type(error).__name__}: {error}",
-            details=traceback.format_exc(),
+            details="".join(traceback.format_exception(error.with_traceback(_theirs(error)))),
             hint="it is called with an Evaluation of numpy columns, also on rows drawn with replacement, and "
             "returns a number",
         ) from error

@@ -32,11 +32,21 @@ def read_foreign(path: Path, name: str, form: str) -> object:
     kind, packing = kind_of(path, name)
     if kind not in reader:
         raise ConfigurationError(
-            f"{name!r} cannot be read as a {form}",
+            f"{name!r} cannot be read as a {form}{_reason(path)}",
             hint=f"a {form} is read from {', '.join(sorted(reader))} files; annotate the parameter "
             "`Path` and read it yourself",
         )
     return reader[kind](_files(path), packing)
+
+
+def _reason(path: Path) -> str:
+    """Say what keeps a folder from being one table; nothing for a file, whose name is said already."""
+    if path.is_file():
+        return ""
+    suffixes = sorted({"".join(file.suffixes) or "no suffix" for file in _files(path)})
+    if not suffixes:
+        return ": it holds no files"
+    return f": its files are of several kinds ({', '.join(suffixes[:5])})" if len(suffixes) > 1 else ""
 
 
 def kind_of(path: Path, name: str) -> tuple[str, str]:

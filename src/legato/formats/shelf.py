@@ -10,7 +10,7 @@ from typing import Final, cast
 
 from legato.domain.artifacts import Artifact
 from legato.domain.errors import ConfigurationError, LegatoError, MissingError, OutsideError
-from legato.formats import Format, Saved, Trust
+from legato.formats import FILE, FOLDER, Format, Saved, Trust
 from legato.formats.annotations import asks_for_pickle, form_of, type_name
 from legato.formats.catalogue import CATALOGUE, Entry
 from legato.formats.own import OWN_PREFIX, Own, read_own
@@ -81,7 +81,7 @@ class Shelf:
         except BaseException as error:
             if not _is_foreign(error):
                 raise
-            raise _unreadable(artifact, error) from error
+            raise _unreadable(artifact, wanted, error) from error
 
     def _for_value(self, value: object, *, wants_pickle: bool) -> Format:
         if wants_pickle:
@@ -129,10 +129,18 @@ class Shelf:
         return _loaded(entry)
 
 
-def _unreadable(artifact: Artifact, error: BaseException) -> LegatoError:
+def _unreadable(artifact: Artifact, wanted: str, error: BaseException) -> LegatoError:
     if isinstance(error, ImportError):
         return MissingError(
             f"{_shown(artifact)} cannot be read: {error}", hint="install the package that wrote it"
+        )
+    if artifact.format in (
+        FILE,
+        FOLDER,
+    ):  # bytes from outside: it is the file that has to change, or the reader
+        return OutsideError(
+            f"{str(artifact.about.get('name', 'the file'))!r} cannot be read as a {wanted}: {_first_line(error)}",
+            hint="correct the file, or annotate the parameter `Path` and read it yourself",
         )
     return OutsideError(
         f"{_shown(artifact)} cannot be read: {_first_line(error)}",
@@ -153,9 +161,15 @@ def _loaded(entry: Entry) -> Format:
         return cast("Format", importlib.import_module(entry.module))
     except ImportError as error:
         raise MissingError(
-            f"{', '.join(entry.formats)} values need a package that is not installed: {error}",
+            f"{next(iter(entry.formats))} values need {_lacking(error)}",
             hint=f"pip install {entry.extra}" if entry.extra else "",
         ) from error
+
+
+def _lacking(error: ImportError) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"the package {error.name.partition('.')[0]!r}, which is not installed"
+    return f"a package that cannot be imported: {error}"
 
 
 def _unique(entries: Iterable[Entry]) -> list[Entry]:

@@ -1,8 +1,9 @@
 """PyTorch modules and tensors as safetensors, with the class and its configuration beside them.
 
 Rule: a module is rebuilt by its own class: from `legato_config` (a mapping of constructor arguments, or a
-method that returns one), else from its `config` attribute given as the only argument, else without arguments.
-It is rebuilt once on saving, so a module that could not be read back is refused at once.
+method that returns one), else from its `config` attribute given as the only argument, else from plain attributes
+that are called like its arguments (`self.hidden = hidden`). It is rebuilt once on saving, so a module that could
+not be read back as it was is refused at once.
 """
 
 import inspect
@@ -92,7 +93,7 @@ def _save_module(module: Any, target: Path, trust: Trust) -> Saved:  # noqa: ANN
 
 
 def _arguments(module: Any) -> dict[str, Any]:  # noqa: ANN401 - torch is optional
-    """Return `{"by": "name" | "config" | "nothing", "value": …}`."""
+    """Return `{"by": "name" | "config", "value": …}`."""
     config = getattr(module, "legato_config", None)
     if config is not None:
         config = config() if callable(config) else config
@@ -104,19 +105,35 @@ def _arguments(module: Any) -> dict[str, Any]:  # noqa: ANN401 - torch is option
         return {"by": "name", "value": dict(config)}
     if getattr(module, "config", None) is not None:
         return {"by": "config", "value": module.config}
-    required = [
-        parameter.name
-        for parameter in inspect.signature(type(module)).parameters.values()
-        if parameter.default is parameter.empty
-        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-    ]
+    asked = _asked(type(module))
+    known = {name: getattr(module, name) for name in asked if _is_plain(getattr(module, name, module))}
+    required = [name for name, required in asked.items() if required and name not in known]
     if required:
         raise ConfigurationError(
             f"{type(module).__qualname__} needs {', '.join(required)} to be built again",
-            hint="give it an attribute `legato_config` with the constructor's arguments: "
-            f"self.legato_config = {{{required[0]!r}: {required[0]}}}",
+            hint=_how_to_tell(module),
         )
-    return {"by": "nothing", "value": None}
+    return {"by": "name", "value": known}
+
+
+def _asked(kind: Any) -> dict[str, bool]:  # noqa: ANN401 - torch is optional
+    """Return the names of the constructor's arguments that can be given by name, and whether each has to be."""
+    return {
+        parameter.name: parameter.default is parameter.empty
+        for parameter in inspect.signature(kind).parameters.values()
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    }
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, (list, tuple)):
+        return type(value) in (list, tuple) and all(map(_is_plain, value))
+    return value is None or type(value) in (bool, int, float, str)
+
+
+def _how_to_tell(module: Any) -> str:  # noqa: ANN401 - torch is optional
+    names = ", ".join(f"{name!r}: {name}" for name in _asked(type(module)))
+    return f"say in its __init__ what it was built with: self.legato_config = {{{names}}}"
 
 
 def _built(kind: Any, arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401 - torch is optional
@@ -142,7 +159,13 @@ def _refuse_other_shape(module: Any, arguments: Mapping[str, Any]) -> None:  # n
             raise ConfigurationError(
                 f"{type(module).__qualname__} built again has {name!r} of shape {after.get(name)}, "
                 f"not {before.get(name)}",
-                hint="let `legato_config` hold every argument that shapes it",
+                hint=_how_to_tell(module),
+            )
+    for was, now in zip(repr(module).splitlines(), repr(again).splitlines(), strict=False):
+        if was != now:
+            raise ConfigurationError(
+                f"{type(module).__qualname__} built again has {now.strip()}, not {was.strip()}",
+                hint=_how_to_tell(module),
             )
 
 

@@ -21,6 +21,9 @@ Say = Callable[[bytes], None]
 Execute = Callable[[bytes, Say], None]
 """Runs one payload; called in the job's own process where the platform isolates."""
 
+Rehearse = Callable[[], None]
+"""Goes through the motions of a job; what it raises is ignored."""
+
 Stream = Literal["stdout", "stderr"]
 
 Reason = Literal["exited", "signalled", "timeout", "cancelled", "memory", "lost"]
@@ -157,9 +160,12 @@ class Prepared(NamedTuple):
         execute: Runs a payload, in a job forked from the loader.
         answer: Answers later questions about what was loaded, in the loader itself; should be quick.
         packages: Modules of other people's packages that were imported, for `prepare_packages`.
+        rehearse: Does what every job does and leaves no trace; called, where jobs are forked ahead, in a process
+            that waits for its job, so that it has copied by then what memory a job writes to.
     """
 
     reply: bytes
     execute: Execute
     answer: Callable[[bytes], bytes]
     packages: tuple[str, ...] = ()
+    rehearse: Rehearse | None = None

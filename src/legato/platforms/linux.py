@@ -6,18 +6,21 @@ Rule: nothing else in this room calls the kernel past the standard library.
 import faulthandler
 import functools
 import gc
+import importlib
 import os
 import signal
 import socket
 import sys
 import warnings
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from legato.platforms import job_process, process_tree
+from legato.platforms import Rehearse, job_process, process_tree
 from legato.platforms.channel import Channel, pair
 from legato.platforms.host import Begins, Family, Follow, Leave
 from legato.platforms.names import resolve
+from legato.platforms.orders import BE_STEM, Stem, encode
 
 if TYPE_CHECKING:
     import ctypes
@@ -29,9 +32,9 @@ _FAILED: Final = 70
 _BADNESS: Final = b"500"
 
 
-def begins(_name: str, follow: Follow, _wrap: Callable[[bytes], bytes], *, for_jobs: bool) -> Begins:
+def begins(_name: str, follow: Follow, _wrap: Callable[[bytes], bytes], ahead: Rehearse | None) -> Begins:
     """Return what begins children by forking; the other arguments are for hosts that cannot."""
-    return Forks(follow, for_jobs=for_jobs)
+    return Forks(follow, ahead)
 
 
 def family(*, of_supervisors: bool) -> Family:  # noqa: ARG001 - here whole trees are found, whatever they are
@@ -51,14 +54,31 @@ def fork_stem(name: str, order: bytes, fd: int) -> int:
     pid = os.fork()
     if pid:
         return pid
-    return _live(lambda: _become_stem(name, order, fd))
+
+    def life() -> int:
+        os.setsid()
+        return _become_stem(name, order, fd)
+
+    return _live(life)
 
 
-def _become_stem(name: str, order: bytes, fd: int) -> int:
-    os.setsid()
+def live_as_stem(fd: int, clock: str, imports: str) -> NoReturn:
+    """Be a stem from here on, in a child that was forked for it, in a session of its own; see `fork_stem`.
+
+    Args:
+        fd: Its channel; the other end is what `launch` takes.
+        clock: As in `Entry`.
+        imports: A module that zygotes will need, imported while nobody waits for it.
+    """
+    _live(lambda: _become_stem(BE_STEM, encode(Stem(host="linux", clock=clock)), fd, imports))
+
+
+def _become_stem(name: str, order: bytes, fd: int, imports: str = "") -> int:
     forget_the_parent(fd)
     job_process.read_nothing()
     os.dup2(2, 1)  # whoever reads our parent's output must not have to wait for us
+    if imports:
+        importlib.import_module(imports)
     be_stem: Follow = resolve(name)
     return be_stem(order, [fd])
 
@@ -87,13 +107,14 @@ class Forks:
 
     Args:
         follow: What a child does.
-        for_jobs: Children are jobs. One is always kept forked and waiting for its order, so that the next
-            start costs no fork, and the system kills them first when memory runs out.
+        ahead: Given where children are jobs: what one does while it waits for its order. One is always kept
+            forked and waiting, so that the next start costs no fork, and the system kills jobs first when memory
+            runs out.
     """
 
-    def __init__(self, follow: Follow, *, for_jobs: bool) -> None:
+    def __init__(self, follow: Follow, ahead: Rehearse | None) -> None:
         self._follow = follow
-        self._for_jobs = for_jobs
+        self._ahead = ahead
         self._spare: tuple[int, Channel] | None = None
         warnings.filterwarnings("ignore", message=".*multi-threaded.*fork", category=DeprecationWarning)
         gc.freeze()  # a child that collects garbage must not touch, and so copy, every page
@@ -113,7 +134,7 @@ class Forks:
     @property
     def lacks(self) -> bool:
         """Whether the child that waits is yet to be forked."""
-        return self._for_jobs and self._spare is None
+        return self._ahead is not None and self._spare is None
 
     def get_ready(self, leave: Leave) -> None:
         """Fork the child that waits."""
@@ -141,12 +162,15 @@ class Forks:
         leave()
         if self._spare is not None:
             self._spare[1].close()
-        if self._for_jobs:
+        if self._ahead is not None:
             offer_to_the_killer()
         return live()
 
     def _wait_for_order(self, ours: socket.socket, channel: Channel) -> int:
         ours.close()
+        if self._ahead is not None:
+            with suppress(Exception):  # the job itself will meet whatever is wrong, and tell
+                self._ahead()
         while channel.wait(None):
             for order, fds in channel.receive():
                 channel.close()

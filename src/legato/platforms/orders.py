@@ -87,6 +87,10 @@ class Stem(Struct, frozen=True, kw_only=True):
     clock: str
 
 
+BE_STEM: Final = "legato.platforms.zygote:be_stem"
+"""Who follows it."""
+
+
 class Role(Struct, frozen=True, kw_only=True):
     """What a zygote becomes.
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
-from legato.platforms import job_process
+from legato.platforms import Rehearse, job_process
 from legato.platforms.host import Begins, Family, Follow, Leave
 from legato.platforms.names import resolve
 
@@ -26,7 +26,7 @@ _START: Final = (
 )
 
 
-def begins(name: str, _follow: Follow, wrap: Callable[[bytes], bytes], *, for_jobs: bool) -> Begins:  # noqa: ARG001 - as for other hosts
+def begins(name: str, _follow: Follow, wrap: Callable[[bytes], bytes], _ahead: Rehearse | None) -> Begins:
     """Return what begins children that find by `name` what to follow; `wrap` completes an order."""
     return Spawns(name, wrap)
 

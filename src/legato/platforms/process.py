@@ -7,6 +7,7 @@ below it does.
 import os
 import resource
 import signal
+import socket
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -32,6 +33,7 @@ from legato.platforms import (
 from legato.platforms.channel import Channel, pair
 from legato.platforms.names import resolve
 from legato.platforms.orders import (
+    BE_STEM,
     Answer,
     Ask,
     Begin,
@@ -55,7 +57,6 @@ _CLOSE_TIMEOUT_S: Final = 10.0
 _LOADING_BYTES: Final = 2**20
 _FDS_A_JOB: Final = 3
 _SPARE_FDS: Final = 128
-_BE_STEM: Final = "legato.platforms.zygote:be_stem"
 
 
 def launch(
@@ -65,6 +66,7 @@ def launch(
     environment: Mapping[str, str],
     prepare_timeout_s: float = PREPARE_TIMEOUT_S,
     forks: bool | None = None,
+    stem: tuple[int, socket.socket] | None = None,
 ) -> "ProcessPlatform":
     """Begin to import the user's code in a process of its own, and return the platform at once.
 
@@ -76,26 +78,30 @@ def launch(
         environment: All variables while importing.
         prepare_timeout_s: Wall seconds that importing may take.
         forks: Whether jobs are forked; None: where that is safe. Without, each is a new interpreter.
+        stem: A child of this process that became one by `linux.live_as_stem`, and our end of its channel.
     """
     linux = sys.platform == "linux"
     host = "linux" if (linux if forks is None else forks) else "posix"
-    order = encode(Stem(host=host, clock=entry.clock))
-    ours, theirs = pair()
-    pid = _begin_stem(host, order, theirs.fileno(), environment)
-    theirs.close()
+    pid, ours = stem or _begin_stem(host, encode(Stem(host=host, clock=entry.clock)), environment)
     clock = resolve(entry.clock)
     role = Role(kind="", threads=1, entry=entry, request=request, environment=dict(environment), host=host)
     return ProcessPlatform(pid, Channel(ours), role, clock, prepare_timeout_s)
 
 
-def _begin_stem(host: str, order: bytes, fd: int, environment: Mapping[str, str]) -> int:
+def _begin_stem(host: str, order: bytes, environment: Mapping[str, str]) -> tuple[int, socket.socket]:
+    ours, theirs = pair()
+    with theirs:
+        return _begin_as_stem(host, order, theirs.fileno(), environment), ours
+
+
+def _begin_as_stem(host: str, order: bytes, fd: int, environment: Mapping[str, str]) -> int:
     if host == "linux" and (not fork_safety.forbidding_threads() or not fork_safety.why_unfit()):
         from legato.platforms.linux import fork_stem
 
-        return fork_stem(_BE_STEM, order, fd)
+        return fork_stem(BE_STEM, order, fd)
     from legato.platforms.posix import spawn
 
-    return spawn(_BE_STEM, order, [fd], environment)
+    return spawn(BE_STEM, order, [fd], environment)
 
 
 class _Running:

@@ -118,8 +118,11 @@ def own_children() -> list[int]:
 
 def youngest() -> int:
     """Return the number of the process or thread that was begun last on this machine."""
-    with open("/proc/loadavg", "rb") as file:  # noqa: PTH123 - pathlib costs more than the read
-        return int(file.read().rsplit(None, 1)[1])
+    fd = os.open("/proc/loadavg", os.O_RDONLY | os.O_CLOEXEC)  # asked once a job: a file object costs thrice
+    try:
+        return int(os.read(fd, 100).rsplit(None, 1)[1])
+    finally:
+        os.close(fd)
 
 
 def resident_bytes(pid: int, limit: int) -> int:

@@ -19,6 +19,8 @@ from legato.platforms.orders import Answer, Ask, Begin, Cancel, Gone, decode_ord
 
 _SAMPLE_S: Final = 0.1
 _LOOK_S: Final = 0.02
+_BREATH_S: Final = 0.001
+"""How long what can be done ahead waits, so that what was just begun gets its core first."""
 
 Answering = Callable[[bytes], bytes]
 
@@ -64,20 +66,23 @@ class Supervisor:
     def serve(self) -> None:
         """Follow orders until the channel ends; then end everything below."""
         self._family.adopt()
+        self._watch_channel()  # of a long answer, some may be unsent still
         while not self._channel.ended:
-            for key, _mask in self._select():
-                if key.data is not None:
-                    self._reap(key.data)
+            ready = [key.data for key, _mask in self._select()]
+            for child in ready:
+                if child is not None:
+                    self._reap(child)
             self._look()
-            for frame, fds in self._channel.receive():
-                self._follow(frame, fds)
+            if None in ready:
+                for frame, fds in self._channel.receive():
+                    self._follow(frame, fds)
             self._watch_channel()
         self._family.end_all([*self._begins.waiting, *(child.pid for child in self._children.values())])
 
     def _select(self) -> list[tuple[selectors.SelectorKey, int]]:
         """Wait until there is something to do; what can be done ahead is done when there is nothing yet."""
         if self._begins.lacks:
-            ready = self._selector.select(0)
+            ready = self._selector.select(_BREATH_S)
             if ready:
                 return ready
             self._begins.get_ready(self._leave)

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from legato.domain.errors import BugError
-from legato.platforms import Execute, Prepared, Say, fork_safety, job_process
+from legato.platforms import Execute, Prepared, Rehearse, Say, fork_safety, job_process
 from legato.platforms.channel import Channel
 from legato.platforms.host import Begins, Family
 from legato.platforms.names import resolve
@@ -31,6 +31,7 @@ class _Brought(NamedTuple):
     ready: Ready
     execute: Execute | None
     answer: Callable[[bytes], bytes]
+    rehearse: Rehearse | None = None
 
 
 def be_zygote(order: bytes, fds: Sequence[int]) -> int:
@@ -73,9 +74,7 @@ def be_stem(order: bytes, fds: Sequence[int]) -> int:
     """Begin zygotes until the channel (`fds[0]`) ends."""
     stem = msgspec.msgpack.decode(order, type=Stem)
     channel = Channel(socket.socket(fileno=fds[0]))
-    begins: Begins = _host(stem.host).begins(
-        f"{__name__}:be_zygote", be_zygote, lambda order: order, for_jobs=False
-    )
+    begins: Begins = _host(stem.host).begins(f"{__name__}:be_zygote", be_zygote, lambda order: order, None)
     Supervisor(
         channel, begins, _family(stem.host, of_supervisors=True), resolve(stem.clock), _answer_nothing
     ).serve()
@@ -87,7 +86,7 @@ def _bring_up(role: Role) -> _Brought:
         case "loader":
             prepared: Prepared = resolve(role.entry.prepare)(role.request)
             ready = Ready(reply=prepared.reply, packages=prepared.packages, unfit=_why_unfit(role))
-            return _Brought(ready, prepared.execute, prepared.answer)
+            return _Brought(ready, prepared.execute, prepared.answer, prepared.rehearse)
         case "pipeline":
             execute: Execute = resolve(role.entry.prepare_job)(role.request)
             return _Brought(Ready(unfit=_why_unfit(role)), execute, _answer_nothing)
@@ -115,9 +114,8 @@ def _begins(role: Role, brought: _Brought) -> Begins:
             return be_fresh_job(fresh(order), fds)
         return job_process.run(execute, JOBS.decode(order), fds)
 
-    begins: Begins = _host(role.host).begins(
-        f"{__name__}:be_fresh_job", follow, fresh, for_jobs=not brought.ready.unfit
-    )
+    ahead = None if brought.ready.unfit else brought.rehearse or _do_nothing
+    begins: Begins = _host(role.host).begins(f"{__name__}:be_fresh_job", follow, fresh, ahead)
     return begins
 
 
@@ -137,6 +135,10 @@ def _broken(error: BaseException) -> Broken:
     return Broken(
         message=f"{type(error).__name__}: {error}", details="".join(traceback.format_exception(error))
     )
+
+
+def _do_nothing() -> None:
+    """A rehearsal where there is nothing to rehearse."""
 
 
 def _answer_nothing(request: bytes) -> bytes:

@@ -71,4 +71,5 @@ WHERE m.seq = (SELECT MAX(seq) FROM model_alias_moves
                WHERE model = :model AND alias = :alias AND environment = :environment)
   AND NOT EXISTS (SELECT 1 FROM model_versions v JOIN model_candidates c
                   ON c.model = v.model AND c.number = v.candidate
-                  WHERE v.model = m.model AND v.number = m.after AND v.seq = m.seq - 1 AND c.seq = m.seq - 2);
+                  WHERE v.model = m.model AND v.number = m.after AND c.outcome = 'pass'
+                  AND v.seq = m.seq - 1 AND c.seq = m.seq - 2);
