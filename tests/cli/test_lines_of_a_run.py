@@ -2,7 +2,10 @@
 
 import io
 
+import pytest
+
 from legato.cli.causes import summed, told
+from legato.cli.colours import mark
 from legato.cli.progress import USUAL_COLUMNS, Lines, Spinner, summary_line
 from legato.cli.serving import flat
 from legato.domain.keys import Cause
@@ -86,7 +89,20 @@ def test_a_spinner_never_wraps():
     for number in range(4):
         spinner.began(f"a_step_with_a_very_long_name_{number}")
 
-    last = target.getvalue().rpartition("\x1b[2m")[2].removesuffix("\x1b[0m")
+    last = target.getvalue().rpartition("\x1b[K")[2]
 
     assert len(last) < USUAL_COLUMNS
     assert last.endswith("…")
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(("value", "coloured"), [("", True), ("1", False)])
+def test_a_terminal_that_wants_no_colours_gets_none(value, coloured, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", value)
+
+    assert mark("✓", Terminal()) == ("\x1b[32m✓\x1b[0m" if coloured else "✓")
+    assert mark("✓", io.StringIO()) == "✓"

@@ -12,6 +12,8 @@ from formats_bench import Color, artifact_of, new_shelf, there_and_back
 
 from legato.domain.errors import ConfigurationError, UserCodeError
 from legato.domain.evaluation import Evaluation
+from legato.formats.evaluation_columns import Columns
+from legato.formats.evaluations import estimate
 
 ROWS = 200
 LABELS = np.random.default_rng(0).integers(0, 2, ROWS)

@@ -86,3 +86,10 @@ def test_the_version_is_told_without_click_or_msgspec() -> None:
         "json",
         "dataclasses",
     } == set()
+
+
+def test_what_a_run_needs_here_is_nothing_heavy_and_no_network() -> None:
+    loaded = modules_loaded_by("import legato.cli.running")
+
+    assert heavy_among(loaded) == set()
+    assert {"subprocess", "socket", "sqlite3"} & set(loaded) == set()

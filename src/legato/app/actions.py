@@ -14,10 +14,9 @@ from legato.app.budgeting import budget
 from legato.app.config import Project, find_project
 from legato.app.fresh import name_of
 from legato.app.freshness import remember
-from legato.app.models import actor
 from legato.app.opening import Opened, platform_name
 from legato.app.options import Options, overrides_of
-from legato.app.wiring import owner_name
+from legato.app.processes import actor, owner_name
 from legato.domain.errors import ConfigurationError
 from legato.domain.events import RunStarted
 from legato.domain.graph import Graph

@@ -18,10 +18,9 @@ from typing import Final
 
 import msgspec
 
-from legato.app.serving import STATE_FILE, ServingState, started_at
+from legato.app.processes import STATE_FILE, ServingState, started_at
 from legato.domain.errors import ConfigurationError, LegatoError, OutsideError
 from legato.domain.graph import Struct
-from legato.serve.application import Limits
 from legato.serve.generation import (
     Acknowledgement,
     Generation,
@@ -31,6 +30,7 @@ from legato.serve.generation import (
     read_generation,
     write_atomically,
 )
+from legato.serve.limits import Limits
 
 GENERATION_FILE: Final = "generation.json"
 LOG_FILE: Final = "server.log"

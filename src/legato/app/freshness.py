@@ -32,7 +32,9 @@ def remember(opened: Opened, graph: Graph, name: str, summary: Summary) -> None:
         return
     rest = _Rest(opened)
     files = [*opened.loaded.watched.files, *_configuration(opened.project.root), *_used(opened)]
-    folders = dict.fromkeys(parent for path in _used(opened) for parent in _between(opened.project.root, path))
+    folders = dict.fromkeys(
+        parent for path in _used(opened) for parent in _between(opened.project.root, path)
+    )
     found = [rest.file(path) for path in dict.fromkeys([*files, *opened.files.touched])]
     written = [rest.object(path) for path in _objects(opened, summary)]
     names = [str(node.detail["endpoint"]) for node in graph.nodes if node.kind == "deploy"]

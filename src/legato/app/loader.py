@@ -115,9 +115,7 @@ class Pipeline:
 
     def settle(self) -> None:
         """Take note of what is imported, as the last before steps are forked from here."""
-        if (
-            "numpy" in sys.modules
-        ):  # it imports its generators only when asked for, and then nobody seeds them
+        if "numpy" in sys.modules:  # it would import its generators in a step, and nobody would seed them
             with contextlib.suppress(ImportError):
                 importlib.import_module("numpy.random")
         self._workbench.modules = frozenset(sys.modules)

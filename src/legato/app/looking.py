@@ -10,7 +10,8 @@ from pathlib import Path
 import msgspec
 
 from legato.app.config import Project, find_project, find_root
-from legato.app.wiring import alive, open_ledger, open_store
+from legato.app.processes import alive
+from legato.app.wiring import open_ledger, open_store
 from legato.domain.artifacts import Artifact
 from legato.domain.digests import Digest, is_digest
 from legato.domain.errors import ConfigurationError, MissingError

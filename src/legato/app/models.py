@@ -3,15 +3,13 @@
 Rule: reads through `registry.read`, moves through `registry.deeds`; nothing of its own.
 """
 
-import getpass
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from legato.app.answering import living
 from legato.app.config import Project
 from legato.app.looking import ledger_of, project_at
+from legato.app.processes import actor
 from legato.domain.errors import MissingError
 from legato.ledger import Ledger
 from legato.registry import deeds, read
@@ -115,15 +113,9 @@ def promote(
 
 def _behind(project: Project, model: str, champion: str) -> Iterator[str]:
     """Yield a line for each local endpoint that answers with another version of the model than its champion."""
+    from legato.app.answering import living  # only a promotion looks at endpoints
+
     for endpoint in living(project):
         for served in endpoint.models:
             if served.rpartition(":")[0] == model and served != champion:
                 yield f"endpoint {endpoint.name} answers with {served} until `legato run` swaps it"
-
-
-def actor() -> str:
-    """Return who is at work here."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container without a passwd entry
-        return str(os.getuid())

@@ -13,9 +13,7 @@ from legato.domain.errors import ConfigurationError
 from legato.engine.read import RunRow
 
 
-def load(
-    name: str, *, run: int | str = "latest", form: object = None, allow_unsafe: bool = False
-) -> object:
+def load(name: str, *, run: int | str = "latest", form: object = None, allow_unsafe: bool = False) -> object:
     """Return an artifact as an object.
 
     Args:

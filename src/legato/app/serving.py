@@ -22,63 +22,23 @@ from typing import Final
 
 import msgspec
 
+from legato.app.processes import STATE_FILE, ServingState, started_at
 from legato.domain.artifacts import Artifact
 from legato.domain.digests import Digest
 from legato.domain.errors import ConfigurationError, LegatoError
-from legato.domain.graph import Struct
 from legato.domain.version import __version__
-from legato.serve.application import Application, Limits
+from legato.serve.application import Application
 from legato.serve.first_party import FirstParty
 from legato.serve.generation import Generation, write_atomically
 from legato.serve.hosts import Hosts, loopback, shown_host
+from legato.serve.limits import Limits
 from legato.serve.listener import listen
 from legato.serve.model import Model, load_model
 from legato.serve.servable import Servable
 
-STATE_FORMAT: Final = 1
-STATE_FILE: Final = "state.json"
 _RESPAWNS: Final = 5
 _LOOK_S: Final = 0.2
 _LOG: Final = logging.getLogger("legato.serve")
-
-
-class ServingState(Struct, frozen=True, kw_only=True):
-    """What a serving process says of itself, beside its generation file.
-
-    Attributes:
-        started: When the process started, in the system's ticks: with `pid` it names one process for ever.
-        python: The interpreter that it runs on.
-    """
-
-    host: str
-    port: int
-    pid: int
-    started: str
-    workers: int = 1
-    python: str = ""
-    legato: str = ""
-    format: int = STATE_FORMAT
-
-    @property
-    def address(self) -> str:
-        """Where it answers."""
-        return f"http://{shown_host(self.host)}:{self.port}"
-
-
-def started_at(pid: int) -> str:
-    """Return when a process started, as the system counts; empty when it does not live."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    except OSError:
-        return "" if Path("/proc/self").exists() else _started_elsewhere(pid)
-    return "" if fields[0] in {b"Z", b"X"} else fields[19].decode()
-
-
-def _started_elsewhere(pid: int) -> str:
-    done = subprocess.run(
-        ["/bin/ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

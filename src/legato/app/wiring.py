@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from legato.app.processes import alive
 from legato.formats import Formats
 from legato.ledger import Ledger, Workshop
 from legato.platforms import Entry
@@ -90,38 +91,3 @@ def workshops() -> tuple[Workshop, ...]:
     from legato.registry import WORKSHOP as REGISTRY
 
     return (ENGINE, REGISTRY)
-
-
-def owner_name() -> str:
-    """Return who this process is, so that others can tell whether it still lives."""
-    return f"{os.uname().nodename}:{os.getpid()}:{_started(os.getpid())}"
-
-
-def alive(owner: str) -> bool:
-    """Say whether an owner's process still lives; one on another machine is taken to live until its lease ends."""
-    host, _, rest = owner.partition(":")
-    pid, _, started = rest.partition(":")
-    if host != os.uname().nodename or not pid.isdigit():
-        return True
-    return _started(int(pid)) == started != ""
-
-
-def _started(pid: int) -> str:
-    """Return when a process started, in the system's own ticks; empty when it does not live."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as source:  # noqa: PTH123 - the fast path may ask
-            fields = source.read().rpartition(b")")[2].split()
-    except OSError:
-        return "" if Path("/proc/self").exists() else _lives(pid)
-    return "" if fields[0] == b"Z" else fields[19].decode()
-
-
-def _lives(pid: int) -> str:
-    """Say `lives` for a living process where the system does not tell when it started."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return ""
-    except PermissionError:
-        return "lives"
-    return "lives"

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from legato.app import actions, looking, standing
+from legato.cli.colours import mark
 from legato.cli.errors import clean
 from legato.domain.units import show_bytes, show_seconds
 from legato.engine.read import RunRow
@@ -33,7 +34,9 @@ def status(*, as_json: bool) -> int:
     if as_json:
         sys.stdout.buffer.write(actions.encode_json(found) + b"\n")
         return 0
-    sys.stdout.write(f"project    {found.root}\npipeline   {found.pipeline}\n")
+    sys.stdout.write(
+        f"project    {found.root}\n" + (f"pipeline   {found.pipeline}\n" if found.pipeline else "")
+    )
     if found.last is None:
         sys.stdout.write("runs       none yet; `legato run` makes the first\n")
     else:
@@ -96,10 +99,10 @@ def _show_run(found: looking.ShownRun) -> None:
     for row in found.steps:
         took = show_seconds(row.wall_s) if row.wall_s else ""
         memory = show_bytes(row.peak_bytes) if row.peak_bytes else ""
-        mark = STATE_MARKS.get(row.state, " ")
+        shown = mark(STATE_MARKS.get(row.state, " "), sys.stdout)
         message, *more = clean(row.message).splitlines() or [""]
         sys.stdout.write(
-            f"  {mark} {row.step.ljust(width)}  {row.state:<9} {took:>7} {memory:>10}  {message}".rstrip()
+            f"  {shown} {row.step.ljust(width)}  {row.state:<9} {took:>7} {memory:>10}  {message}".rstrip()
             + "\n"
         )
         for line in () if row.details else more:

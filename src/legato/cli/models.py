@@ -11,6 +11,7 @@ import click
 from legato.app import actions
 from legato.app import models as app_models
 from legato.app.told import told
+from legato.cli.colours import mark
 from legato.cli.errors import clean
 from legato.domain.verdicts import Outcome
 
@@ -50,7 +51,7 @@ def show(reference: str, *, as_json: bool) -> int:
         sys.stdout.write(f"{name:<12} {clean(value)}\n")
     sys.stdout.write("\ngates\n")
     for verdict in found.verdicts:
-        sys.stdout.write(f"  {OUTCOME_MARKS[verdict.outcome]} {clean(told(verdict))}\n")
+        sys.stdout.write(f"  {mark(OUTCOME_MARKS[verdict.outcome], sys.stdout)} {clean(told(verdict))}\n")
     sys.stdout.write("\nmetrics\n")
     for name, metric in found.metrics.items():
         sys.stdout.write(f"  {clean(name):<18} {'-' if metric is None else f'{metric:.6g}'}\n")

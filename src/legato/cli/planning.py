@@ -11,6 +11,7 @@ import click
 from legato.app import actions
 from legato.app.options import read_options
 from legato.cli.causes import summed, told
+from legato.cli.colours import mark
 from legato.cli.errors import clean
 from legato.cli.running import options_of, run_options
 from legato.domain.keys import Ingredient
@@ -38,7 +39,9 @@ def plan(*, as_json: bool, **words: object) -> int:
         return 0
     width = max((len(step.name) for step in found.steps), default=0)
     for step in found.steps:
-        sys.stdout.write(f"  {MARKS[step.decision]} {step.name.ljust(width)}  {_told(step)}\n")
+        sys.stdout.write(
+            f"  {mark(MARKS[step.decision], sys.stdout)} {step.name.ljust(width)}  {_told(step)}\n"
+        )
     counts = [f"{found.count(decision)} {decision}" for decision in Decision if found.count(decision)]
     sys.stdout.write(f"{', '.join(counts) or 'nothing to do'}\n")
     return 0

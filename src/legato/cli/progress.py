@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TextIO
 
 from legato.cli.causes import summed
+from legato.cli.colours import FAINT, painted, wanted
 from legato.cli.errors import clean
 from legato.domain.progress import (
     AnyProgress,
@@ -56,13 +57,13 @@ class Lines:
         self._target = target
         self._quiet = quiet
         self._live = sys.maxsize if verbose else LIVE_LINES
-        self._colour = target.isatty()
+        self._colour = wanted(target)
         self._causes: dict[str, tuple[Cause, ...]] = {}
         self._partial: dict[tuple[str, str], bytes] = {}
         self._shown: dict[str, int] = {}
         self._width = 12
         self._many_reused = False
-        self._spinner = Spinner(target, shown=self._colour and not quiet)
+        self._spinner = Spinner(target, shown=target.isatty() and not quiet)
 
     def __call__(self, progress: AnyProgress) -> None:
         """Show one piece of progress."""
@@ -193,7 +194,7 @@ class Spinner:
         line = (
             line if len(line) < columns else line[: columns - 2] + "…"
         )  # a wrapped line cannot be taken away
-        self._target.write(f"\x1b[2m{line}\x1b[0m")
+        self._target.write(painted(line, FAINT, self._target))
         self._target.flush()
         self._drawn = True
 

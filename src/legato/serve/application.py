@@ -13,9 +13,9 @@ from urllib.parse import unquote
 
 import msgspec
 
-from legato.domain.graph import Struct
 from legato.domain.version import __version__
 from legato.serve.hosts import Hosts
+from legato.serve.limits import Limits
 from legato.serve.model import Model
 from legato.serve.refusals import RefusedError, error_body
 from legato.serve.requests import Question
@@ -28,24 +28,6 @@ _INLINE_S: Final = 0.002
 _JSON: Final = ("content-type", "application/json")
 _CLOSE: Final = ("connection", "close")
 _GET: Final = ("GET", "HEAD")
-
-
-class Limits(Struct, frozen=True, kw_only=True):
-    """How much a caller may ask for.
-
-    Attributes:
-        body_bytes: The largest body.
-        header_timeout_s: Until a request's headers must have come; also how long an idle connection stays.
-        body_timeout_s: Until its body must have come.
-        drain_timeout_s: Until a stopping endpoint gives up on requests it is answering.
-        connections: Open at once.
-    """
-
-    body_bytes: int = 16 * 2**20
-    header_timeout_s: float = 20.0
-    body_timeout_s: float = 20.0
-    drain_timeout_s: float = 30.0
-    connections: int = 2048
 
 
 class Exchange(Protocol):

@@ -23,7 +23,7 @@ from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
 from legato.domain.errors import BugError, LegatoError
-from legato.serve.application import Application, Limits, Models
+from legato.serve.application import Application, Models
 from legato.serve.generation import (
     Acknowledgement,
     Generation,
@@ -31,6 +31,7 @@ from legato.serve.generation import (
     read_generation,
     write_atomically,
 )
+from legato.serve.limits import Limits
 from legato.serve.listener import BACKLOG, refuse_new, waiting
 from legato.serve.model import Model, Timer
 
