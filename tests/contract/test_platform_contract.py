@@ -3,8 +3,6 @@
 Rule: a test that a platform's traits rule out is skipped with the trait's name.
 """
 
-# ruff: noqa: TID251 - a test stands where the application does, which reads the environment
-
 import os
 import signal
 import sys

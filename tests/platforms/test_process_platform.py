@@ -1,7 +1,5 @@
 """What jobs as processes of this machine must withstand: floods, crashes, strays, deaths above and below."""
 
-# ruff: noqa: TID251 - a test stands where the application does, which reads the environment
-
 import atexit
 import contextlib
 import multiprocessing
@@ -28,6 +26,7 @@ pytestmark = [
 
 FLOOD_BYTES = 100 * 2**20
 loaded_in: list[int] = []
+rehearsed_in: list[int] = []
 
 
 def execute(payload: bytes, say: Say) -> None:
@@ -40,7 +39,7 @@ def prepare(request: bytes) -> Prepared:
     atexit.register(print, "an exit handler of the loader")
     globals().get("load_" + request.decode(), lambda: None)()
     reply = b"long " * 2**20 if request == b"long" else b"reply"
-    return Prepared(reply=reply, execute=execute, answer=answer)
+    return Prepared(reply=reply, execute=execute, answer=answer, rehearse=REHEARSALS.get(request))
 
 
 def prepare_job(request: bytes) -> Callable[[bytes, Say], None]:
@@ -54,6 +53,8 @@ def prepare_packages(_request: bytes, _packages: tuple[str, ...]) -> None:
 def answer(question: bytes) -> bytes:
     if question == b"raise":
         raise LookupError("no such class")
+    if question == b"rehearsed":
+        return str(len(rehearsed_in)).encode()
     if question == b"sleep":
         time.sleep(20)
     return question.upper()
@@ -191,6 +192,25 @@ def job_stdin(say, _argument):
 
 def job_fds(say, _argument):
     say(",".join(fd.name for fd in Path("/proc/self/fd").iterdir()).encode())
+
+
+def rehearse() -> None:
+    rehearsed_in.append(os.getpid())
+
+
+def rehearse_badly() -> None:
+    raise LookupError("a rehearsal failed")
+
+
+REHEARSALS = {b"rehearse": rehearse, b"rehearse_badly": rehearse_badly}
+
+
+def job_rehearsed(say, _argument):
+    say(repr(rehearsed_in == [os.getpid()]).encode())
+
+
+def job_imported(say, argument):
+    say(repr(argument in sys.modules).encode())
 
 
 def job_size(say, argument):
@@ -507,6 +527,52 @@ def test_three_hundred_jobs_side_by_side_leave_no_descriptor_and_no_zombie(start
     assert count_fds("self") == fds
     assert zombies == []
     assert count_fds(zygote) < 12
+
+
+def test_a_job_that_was_forked_ahead_has_rehearsed_once_in_its_own_process(start, job):
+    platform = start(b"rehearse")
+    finish(platform, job("sleep 0.3", "before"))
+    found = said(finish(platform, job("rehearsed")))
+
+    assert found == ["True"]
+    assert platform.ask(b"rehearsed") == b"0"
+
+
+def test_a_rehearsal_that_fails_costs_a_job_nothing_and_is_not_heard(start, job):
+    platform = start(b"rehearse_badly")
+    reports = [one for n in range(5) for one in finish(platform, job("sleep 0.05", str(n)))]
+
+    assert [one.code for one in reports if isinstance(one, Ended)] == [0] * 5
+    assert printed(reports) == b""
+
+
+def test_a_stem_that_was_forked_before_anything_was_imported_serves(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os, socket, sys\n"
+        "sys.path.insert(0, os.environ['TESTS'])\n"
+        "ours, theirs = socket.socketpair()\n"
+        "pid = os.fork()\n"
+        "if not pid:\n"
+        "    os.setsid()\n"
+        "    ours.close()\n"
+        "    from legato.platforms.linux import live_as_stem\n"
+        "    live_as_stem(theirs.detach(), 'time:monotonic', 'colorsys')\n"
+        "theirs.close()\n"
+        "import test_process_platform as t\n"
+        "platform = t.launch(t.ENTRY, b'', environment=dict(os.environ), stem=(pid, ours))\n"
+        "jobs = [t.Job(id='1', payload=b'imported colorsys', folder='/tmp')]\n"
+        "reports = t.finish(platform, *jobs)\n"
+        "platform.close()\n"
+        "print(t.said(reports), 'colorsys' in sys.modules, os.path.exists(f'/proc/{pid}'))\n"
+    )
+    environment = {**os.environ, "TESTS": str(Path(__file__).parent)}
+
+    done = subprocess.run(
+        [sys.executable, script], env=environment, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout == "['True'] False False\n"
 
 
 def test_more_jobs_than_there_are_descriptors_wait_their_turn(tmp_path):

@@ -145,3 +145,21 @@ def test_a_candidate_promoted_despite_its_gates_is_a_person_s_champion_too(ledge
     deeds.promote(ledger, Request(reference="wine:c2", actor="ada", despite=("g1",), why="a test"))
 
     assert deeds.register(ledger, candidate("a", PASS, PASS)).champion == 2
+
+
+def test_a_version_that_falls_short_of_a_person_s_champion_is_the_version_that_it_was(ledger):
+    for text in "ab":
+        deeds.register(ledger, candidate(text, PASS))
+    deeds.promote(ledger, Request(reference="wine:1", actor="ada"))
+    found = deeds.register(ledger, candidate("b", PASS, FAIL))
+
+    assert (found.candidate, found.version, found.champion) == (2, 2, 1)
+    assert "legato models promote wine:2" in found.note
+
+
+def test_a_candidate_that_a_person_made_a_version_stays_one(ledger):
+    deeds.register(ledger, candidate("a", FAIL))
+    deeds.promote(ledger, Request(reference="wine:c1", actor="ada", despite=("g1",), why="a test"))
+    found = deeds.register(ledger, candidate("a", FAIL))
+
+    assert (found.version, found.champion, found.outcome) == (1, 1, FAIL)

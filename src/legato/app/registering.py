@@ -1,6 +1,7 @@
 """Registers what a run trained: the candidate with its lineage and verdicts, and the version where its gates passed.
 
-Rule (law 3): a candidate whose gates did not all pass is recorded with its evidence, and the run fails.
+Rule (law 3): a candidate whose gates did not all pass is recorded with its evidence, and the run fails, unless a person
+made a version of it all the same.
 """
 
 from collections.abc import Mapping
@@ -68,7 +69,7 @@ class Registrar:
         return read.version(self._ledger, f"{model}:{before}").artifact if before else None
 
     def register(self, node: Node, inputs: Inputs, action: Action) -> Acted:
-        """Record the candidate; raises RunFailedError where its gates did not all pass."""
+        """Record the candidate; raises RunFailedError where its gates did not all pass and it is no version yet."""
         judgement = _JUDGEMENT.decode(self._store.path(inputs["judgement"].digest).read_bytes())
         model = str(node.detail["model"])
         candidate = CandidateRegistered(
@@ -85,7 +86,7 @@ class Registrar:
         found = deeds.register(
             self._ledger, candidate, actor=self.actor, judged_against=self._judged_against.get(model)
         )
-        if judgement.outcome is not Outcome.PASS:
+        if judgement.outcome is not Outcome.PASS and not found.version:
             stopping = [verdict for verdict in judgement.verdicts if verdict.outcome is not Outcome.PASS]
             raise RunFailedError(
                 "\n".join([_refusal(f"{model}:c{found.candidate}", judgement), *map(_marked, stopping)]),

@@ -70,7 +70,7 @@ def evaluation(classifier: Pipeline, test_set: pd.DataFrame) -> lg.Evaluation:
 
 wine_model = lg.model("wine", classifier, evaluation, gates=[
     lg.at_least("accuracy", 0.85),
-    lg.no_worse_than_champion("accuracy", margin=0.05),
+    lg.no_worse_than_champion("accuracy", margin=0.1),
 ])  # fmt: skip
 wine_endpoint = lg.endpoint("wine", wine_model)
 '''

@@ -30,7 +30,7 @@ class Registration(Struct, frozen=True, kw_only=True):
     Attributes:
         events: What to append; empty where the candidate is known already.
         candidate: Its number.
-        version: Its version's number, or 0 where its gates did not all pass.
+        version: Its version's number, or 0 where its gates did not all pass and nobody made one despite that.
         before: The champion's version before, or 0.
         champion: The champion's version now, or 0.
         known: It was registered before.
@@ -91,7 +91,8 @@ def register(
 
     All gates passed: it becomes a version, and in `local` the champion. The same bytes judged equally in the
     same environment are the candidate that is known already; nothing moves then. Where a person moved the
-    champion, the bytes of an older version do not move it back, however they compare with the new champion.
+    champion, the bytes of a version that is there already do not move it back, however they compare with the
+    new champion.
 
     Args:
         query: Of the ledger, inside a transaction.
@@ -113,15 +114,9 @@ def register(
         before=before,
         champion=before,
     )
-    known = query("registry_known", model=model, evidence=evidence_of(candidate))
-    if known:
-        number, version = int(known[0]["number"]), int(known[0]["version"])
-        note = f"known as {model}:c{number}" + _elsewhere(model, version, before)
-        return replace(found, candidate=number, version=version, known=True, note=note)
-    if found.outcome is Outcome.PASS and before:
-        held = _held(query, found, candidate)
-        if held is not None:
-            return held
+    known = _known(query, found, candidate)
+    if known is not None:
+        return known
     last = query("registry_last", model=model)[0]
     number = int(last["candidate"]) + 1
     found = replace(found, candidate=number, events=(replace(candidate, number=number),))
@@ -131,13 +126,17 @@ def register(
     return _versioned(found, int(last["version"]) + 1, environment, actor, judged_against)
 
 
-def _held(query: Query, found: Registration, candidate: CandidateRegistered) -> Registration | None:
-    """Return the version that these bytes are already, where a person's promotion keeps it from the alias."""
+def _known(query: Query, found: Registration, candidate: CandidateRegistered) -> Registration | None:
+    """Return what these bytes are already: judged equally before, or a version that a person's promotion holds back."""
+    equal = query("registry_known", model=found.model, evidence=evidence_of(candidate))
+    version = int(equal[0]["version"]) if equal else 0
     where = {"model": found.model, "environment": candidate.environment}
-    same = query("registry_same_bytes", artifact=candidate.artifact.digest, **where)
-    if not same or not query("registry_moved_by_hand", alias=CHAMPION, **where):
+    if not version and query("registry_moved_by_hand", alias=CHAMPION, **where):
+        equal = query("registry_same_bytes", artifact=candidate.artifact.digest, **where) or equal
+        version = int(equal[0]["version"]) if equal else 0
+    if not equal:
         return None
-    number, version = int(same[0]["candidate"]), int(same[0]["version"])
+    number = int(equal[0]["number"])
     note = f"known as {found.model}:c{number}" + _elsewhere(found.model, version, found.before)
     return replace(found, candidate=number, version=version, known=True, note=note)
 

@@ -58,7 +58,7 @@ SELECT MAX(COALESCE((SELECT MAX(number) FROM model_candidates WHERE model = :mod
            COALESCE((SELECT MAX(after) FROM model_alias_moves WHERE model = :model), 0)) AS version;
 
 -- name: registry_same_bytes
-SELECT v.number AS version, c.number AS candidate
+SELECT v.number AS version, c.number AS number
 FROM model_versions v JOIN model_candidates c ON c.model = v.model AND c.number = v.candidate
 WHERE c.model = :model AND c.environment = :environment AND c.artifact = :artifact
 ORDER BY v.number DESC LIMIT 1;
