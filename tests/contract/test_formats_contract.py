@@ -19,7 +19,7 @@ UNCHECKED = {"text", "raw", "file", "folder", "figure", "own"}  # any bytes are 
 
 
 def _process(seed: str, *arguments: str) -> dict:
-    given = os.environ  # noqa: TID251 - the other process needs the same paths
+    given = os.environ
     environment = {**given, "PYTHONHASHSEED": seed, "MALLOC_PERTURB_": seed}
     done = subprocess.run(
         [sys.executable, str(HERE / "formats_process.py"), *arguments],

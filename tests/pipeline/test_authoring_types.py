@@ -122,7 +122,7 @@ def findings(tmp_path_factory) -> list[str]:
             "wrong.py",
         ],
         cwd=folder,
-        env={**os.environ, "MYPYPATH": str(source), "MYPY_CACHE_DIR": str(folder / "cache")},  # noqa: TID251 - its own
+        env={**os.environ, "MYPYPATH": str(source), "MYPY_CACHE_DIR": str(folder / "cache")},
         capture_output=True,
         text=True,
         check=False,

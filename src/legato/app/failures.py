@@ -15,25 +15,36 @@ from legato.domain.messages import Refused
 def user_error(error: BaseException, root: Path, what: str) -> UserCodeError:
     """Return the user's error with their own frames only."""
     details = own_traceback(error, root)
-    place = _last_place(error, root)
-    return UserCodeError(f"{what}: {type(error).__name__}: {error}", details=details, where=place)
+    place = last_place(error, root)
+    return UserCodeError(f"{what}: {type(error).__name__}: {said_by(error)}", details=details, where=place)
 
 
 def own_traceback(error: BaseException, root: Path) -> str:
     """Return the traceback from the user's first frame on; ours and the import system's are left out."""
     found = traceback.TracebackException.from_exception(error, compact=True)
     own = Path(__file__).parent.parent
-    chain: Any = found
-    while chain is not None:
+    queue: list[Any] = [found]
+    for chain in queue:
         frames = [
             frame for frame in chain.stack if not frame.filename.startswith((str(own), "<frozen importlib"))
         ]
         chain.stack = traceback.StackSummary.from_list(frames)
-        chain = chain.__cause__ or chain.__context__
+        queue += (
+            one for one in (chain.__cause__, chain.__context__, *(chain.exceptions or ())) if one is not None
+        )
     return "".join(found.format()).replace(f'File "{root}/', 'File "')
 
 
-def _last_place(error: BaseException, root: Path) -> str:
+def said_by(error: BaseException) -> str:
+    """Return an exception's own words, also where its `__str__` raises."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - the user's own method may raise anything
+        return "(its __str__ raises)"
+
+
+def last_place(error: BaseException, root: Path) -> str:
+    """Return `file:line` of the user's last frame, relative to the repository; empty when there is none."""
     if isinstance(error, SyntaxError) and error.filename:
         file = Path(error.filename)
         return f"{file.relative_to(root) if file.is_relative_to(root) else file}:{error.lineno}"

@@ -76,10 +76,16 @@ def read(path: str) -> dict[str, dict[str, Any]]:
             data = marshal.loads(source.read())  # noqa: S302 - our own file; a foreign one holds data, not code
     except (OSError, ValueError, EOFError, TypeError):
         return {}
-    if not isinstance(data, dict) or data.get("format") != (FORMAT, sys.hexversion):
+    if not isinstance(data, dict) or data.get("format") != _format():
         return {}
     records: dict[str, dict[str, Any]] = data["records"]
     return records
+
+
+def _format() -> tuple[int, int, str]:
+    from legato.domain.version import __version__
+
+    return FORMAT, sys.hexversion, __version__
 
 
 def _holds(record: dict[str, Any]) -> bool:
@@ -151,5 +157,5 @@ def write(state: str, name: str, record: dict[str, Any]) -> None:
     kept = dict(list(records.items())[-LIMIT:])
     temporary = f"{path}.{os.getpid()}"
     with open(temporary, "wb") as target:  # noqa: PTH123 - as above
-        target.write(marshal.dumps({"format": (FORMAT, sys.hexversion), "records": kept}))
+        target.write(marshal.dumps({"format": _format(), "records": kept}))
     os.replace(temporary, path)  # noqa: PTH105 - as above

@@ -11,6 +11,7 @@ from legato.app.fresh import listing, variable_digest, write
 from legato.app.opening import Opened
 from legato.domain.graph import Graph, Node
 from legato.domain.progress import State, Summary
+from legato.domain.units import counted
 from legato.engine.files import at_rest, signature
 from legato.store import read_manifest
 
@@ -54,7 +55,7 @@ def remember(opened: Opened, graph: Graph, name: str, summary: Summary) -> None:
             "absent": [*rest.absent, f"{ledger}-wal"],
             "alive": alive,
             "variables": _variables(opened, graph),
-            "said": f"up to date: {len(summary.steps)} steps reused\n",
+            "said": f"up to date: {counted(len(summary.steps), 'step')} reused\n",
         },
     )
 

@@ -15,7 +15,7 @@ from types import ModuleType
 import msgspec
 
 from legato.app.commands import fingerprint
-from legato.app.failures import refusal, user_error
+from legato.app.failures import last_place, refusal, user_error
 from legato.app.rehearsal import rehearse
 from legato.app.work import Workbench
 from legato.app.worker import execute
@@ -90,7 +90,8 @@ class Pipeline:
         path = self._root / self._request.pipeline
         try:
             return self.sources.load(path.stem, path)
-        except LegatoError:
+        except LegatoError as error:
+            error.where = error.where or last_place(error, self._root)
             raise
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):

@@ -11,6 +11,7 @@ from legato.app.config import Project
 from legato.app.looking import ledger_of, project_at
 from legato.app.processes import actor
 from legato.domain.errors import MissingError
+from legato.domain.units import counted
 from legato.ledger import Ledger
 from legato.registry import deeds, read
 from legato.registry.moves import CHAMPION, LOCAL, Request
@@ -38,12 +39,8 @@ def line(model: Model) -> str:
         + (f" in {alias.environment}" if alias.environment != "local" else "")
         for alias in model.aliases
     )
-    counts = f"{_counted(model.versions, 'version')}, {_counted(model.candidates, 'candidate')}"
+    counts = f"{counted(model.versions, 'version')}, {counted(model.candidates, 'candidate')}"
     return f"{model.name}  {counts}  {aliases or 'no alias'}"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def card(folder: Path, text: str) -> Version | Candidate:

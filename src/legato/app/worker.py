@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from legato.app.commands import run_command
-from legato.app.failures import own_traceback
+from legato.app.failures import own_traceback, said_by
 from legato.app.kinds import JUDGEMENT, NOTE, SERVABLE, put_json
 from legato.app.packaging import package_model
 from legato.app.reads import ReadRecorder
@@ -46,7 +46,7 @@ def execute(bench: Workbench, payload: bytes, say: Say) -> None:
 
 def _seed(order: WorkOrder) -> None:
     """Let a step that draws from the generators everyone shares draw the same again, and no other step."""
-    seed = hashlib.sha256(f"{order.key}\n{order.node}".encode()).digest()
+    seed = hashlib.sha256(order.key.encode()).digest()
     if (common := sys.modules.get("random")) is not None:
         common.seed(seed)
     if (arrays := sys.modules.get("numpy.random")) is not None:
@@ -64,7 +64,7 @@ def _finish(work: Work) -> Finished:
 
 def _failed(bench: Workbench, error: BaseException) -> Failed:
     """Return what the user's own code raised, told by their own frames."""
-    text = str(error).strip() or "(no message)"
+    text = said_by(error).strip() or "(no message)"
     return Failed(
         error=type(error).__name__,
         message=f"{type(error).__name__}: {text}",

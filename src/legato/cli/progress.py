@@ -24,7 +24,7 @@ from legato.domain.progress import (
     Summary,
     Waited,
 )
-from legato.domain.units import show_seconds
+from legato.domain.units import counted, show_seconds
 
 if TYPE_CHECKING:
     from legato.domain.keys import Cause
@@ -217,7 +217,7 @@ def summary_line(summary: Summary) -> str:
         return "nothing to do: the pipeline has no steps"
     counts = {state: summary.count(state) for state in State}
     if summary.state == "succeeded" and not counts[State.COMPUTED] and not counts[State.HELD]:
-        return f"up to date: {counts[State.REUSED]} steps reused"
+        return f"up to date: {counted(counts[State.REUSED], 'step')} reused"
     parts = [f"{count} {state}" for state, count in counts.items() if count]
     name = f"run {summary.number}" if summary.number else "run"
     return f"{name} {summary.state} in {show_seconds(summary.wall_s)}: {', '.join(parts)}"

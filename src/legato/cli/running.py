@@ -3,6 +3,7 @@
 Rule: what ran and why is told while it happens; the last line says what was computed and what was reused.
 """
 
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -78,6 +79,7 @@ def run(*, quiet: bool, verbose: bool, as_json: bool, pdb: bool, **words: object
     What did not change is reused. The exit code is 1 when a step, check or gate failed.
     """  # noqa: D301 - click's own mark
     options = options_of(words)
+    signal.signal(signal.SIGTERM, _interrupt)  # what a CI service sends; ends as Ctrl-C does
     report = JsonLines() if as_json else Lines(sys.stderr, quiet=quiet, verbose=verbose)
     try:
         summary = actions.run(options, report, typed=_typed())
@@ -103,6 +105,10 @@ def exit_code(summary: Summary) -> int:
 
 def _typed() -> Sequence[str]:
     return sys.argv[2:]
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _conclude(summary: Summary) -> None:

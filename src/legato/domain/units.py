@@ -59,6 +59,15 @@ def show_seconds(value_s: float) -> str:
     return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{rest_s:02d}s"
 
 
+def counted(number: int, thing: str) -> str:
+    """Return a number with its thing, in the plural where that is right.
+
+    >>> counted(1, "step"), counted(2, "step")
+    ('1 step', '2 steps')
+    """
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def show_bytes(value: int) -> str:
     """Return a size as people read it.
 

@@ -36,7 +36,9 @@ def forecast(
         step = _waits(node, view, steps, may_leave=may_leave)
         if step is None:
             step = _decide(node, kinds[node.kind], view.inputs(node), results, again=again)
-        first = runs.setdefault(step.key, node.name) if step.decision is Decision.RUN and step.key else node.name
+        first = (
+            runs.setdefault(step.key, node.name) if step.decision is Decision.RUN and step.key else node.name
+        )
         if first != node.name and _asked(node, again) is None:
             same = Cause(kind="step", name=first, change="makes the same")
             step = msgspec.structs.replace(step, decision=Decision.MAY_RUN, causes=(same,))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, Never, ParamSpec, TypeVar, overload
 
+from legato.domain.errors import ConfigurationError
 from legato.pipeline.handles import (
     FORMATS,
     FUNCTION,
@@ -162,6 +163,12 @@ def parameter(annotation: object, /, *, default: object = REQUIRED) -> Parameter
         annotation: Its type: bool, int, float, str, an Enum, a Literal, a date, a tuple, a frozen dataclass.
         default: Left out: a run has to give it (`-p NAME=VALUE`).
     """
+    if isinstance(annotation, bool | int | float | str) or type(annotation).__module__ == "datetime":
+        raise ConfigurationError(
+            f"lg.parameter({annotation!r}) is given a value where its type belongs",
+            hint=f"write lg.parameter({type(annotation).__name__}, default={annotation!r})",
+            where=str(spot(1)),
+        )
     return Parameter(annotation, default, spot(1))
 
 
