@@ -142,7 +142,7 @@ def test_configuration_that_appears_is_noticed(counted):
 def test_another_target_is_another_question(counted):
     project, _imported = settled(counted)
 
-    assert project.legato("run", "first").out == "up to date: 1 steps reused\n"
+    assert project.legato("run", "first").out == "up to date: 1 step reused\n"
     assert "no step or artifact 'frist'" in project.legato("run", "frist", code=4).err
 
 
@@ -183,7 +183,7 @@ def test_a_file_that_a_step_reads_is_noticed(project):
     )
     for _ in range(3):
         ran = project.legato("run")
-    assert ran.out == "up to date: 1 steps reused\n"
+    assert ran.out == "up to date: 1 step reused\n"
     project.write("numbers.txt", "2")
 
     project.legato("run")

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 
 _ALWAYS: Final = frozenset({"*", "builtins"})
+_OURS: Final = "legato.domain.evaluation"
+"""Always imported, which says nothing of whether the pipeline has one; its format brings numpy."""
 
 
 def open_store(state: Path) -> Store:
@@ -51,7 +53,9 @@ def open_shelf(first_party: Callable[[str], bool], own: Iterable[tuple[type, obj
     for (
         entry
     ) in CATALOGUE:  # what is imported here is not imported again by every job that is forked from here
-        if _ALWAYS.intersection(entry.roots) or any(root in sys.modules for root in entry.roots):
+        if _ALWAYS.intersection(entry.roots) or any(
+            root in sys.modules for root in entry.roots if root != _OURS or "numpy" in sys.modules
+        ):
             with contextlib.suppress(ImportError):  # said with a hint when a value needs it
                 importlib.import_module(entry.module)
     shelf = Shelf(first_party)
