@@ -78,7 +78,9 @@ def _become_stem(name: str, order: bytes, fd: int, imports: str = "") -> int:
     job_process.read_nothing()
     os.dup2(2, 1)  # whoever reads our parent's output must not have to wait for us
     if imports:
+        gc.disable()  # importing makes little garbage
         importlib.import_module(imports)
+        gc.enable()
     be_stem: Follow = resolve(name)
     return be_stem(order, [fd])
 
