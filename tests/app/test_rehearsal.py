@@ -106,7 +106,9 @@ def test_a_step_draws_the_same_in_every_process_for_the_same_key(loaded):
 
 
 def test_another_key_draws_something_else_and_an_equal_key_the_same(loaded):
-    found = loaded("print(run('drawn', 'a') == run('drawn_too', 'a'), run('drawn', 'a') == run('drawn', 'b'))")
+    found = loaded(
+        "print(run('drawn', 'a') == run('drawn_too', 'a'), run('drawn', 'a') == run('drawn', 'b'))"
+    )
 
     assert found == "True False\n"
 

@@ -30,7 +30,9 @@ def wine(tmp_path):
     (tmp_path / "pipeline.py").write_text(block, encoding="utf-8")
     (tmp_path / "data").mkdir()
     rows = [f"{i % 17},{(i * 7) % 13},{int(i % 17 > 8)}" for i in range(600)]
-    (tmp_path / "data" / "wine.csv").write_text("\n".join(["acid,sugar,good", *rows]) + "\n", encoding="utf-8")
+    (tmp_path / "data" / "wine.csv").write_text(
+        "\n".join(["acid,sugar,good", *rows]) + "\n", encoding="utf-8"
+    )
     yield tmp_path
     legato(tmp_path, "serve", "--stop", "wine-quality")
 
@@ -44,13 +46,17 @@ def test_the_pipeline_of_the_readme_runs_serves_and_is_then_up_to_date(wine):
 
     assert first.returncode == 0, first.stderr
     assert again.stdout.startswith("up to date"), again.stdout + again.stderr
-    assert [line.split("\t")[0] for line in asked.stdout.splitlines()] == ["predictions", "1", "0"], asked.stderr
+    assert [line.split("\t")[0] for line in asked.stdout.splitlines()] == ["predictions", "1", "0"], (
+        asked.stderr
+    )
 
 
 def test_commands_that_the_readme_names_exist():
     help_text = legato(ROOT, "--help").stdout
 
-    named = set(re.findall(r"`legato (\w+)", README)) | set(re.findall(r"^legato (\w+)", README, re.MULTILINE))
+    named = set(re.findall(r"`legato (\w+)", README)) | set(
+        re.findall(r"^legato (\w+)", README, re.MULTILINE)
+    )
     missing = {name for name in named if not re.search(rf"^  {name}\b", help_text, re.MULTILINE)}
     assert named
     assert not missing

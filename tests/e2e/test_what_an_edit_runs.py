@@ -290,6 +290,8 @@ def test_a_package_upgrade_runs_what_reaches_it(project, tmp_path):
             for file in old.iterdir():
                 file.unlink()
             old.rmdir()
+        for compiled in library.glob("__pycache__/*"):  # as pip does: Python trusts its size and second
+            compiled.unlink()
         info = library / f"tinylib-{version}.dist-info"
         info.mkdir(parents=True)
         (library / "tinylib.py").write_text(f"def number():\n    return {version[0]}\n")

@@ -3,6 +3,7 @@
 Rule: data to stdout, everything else to stderr; an error is one line, and a hint that says what to type next.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -16,6 +17,7 @@ def run(arguments: Sequence[str]) -> int:
 
     try:
         code = legato.main(args=list(arguments), prog_name="legato", standalone_mode=False)
+        sys.stdout.flush()  # so that a reader who went away is noticed here, not while Python shuts down
     except LegatoError as error:
         from legato.cli.errors import show
 
@@ -33,6 +35,6 @@ def run(arguments: Sequence[str]) -> int:
         sys.stderr.write("\ninterrupted\n")
         return INTERRUPTED_EXIT_CODE
     except BrokenPipeError:
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
     return code if isinstance(code, int) else 0
