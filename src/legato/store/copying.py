@@ -14,6 +14,9 @@ BLOCK: Final = 1 << 20
 _PIECE: Final = 1 << 18
 """Bytes that are hashed and written at once: stays in the processor's cache, half the time of 1 MiB."""
 
+_SMALL: Final = 1 << 14
+"""Up to this size a file is read at once: a file object would cost more than the reading."""
+
 _FICLONE: Final = 0x40049409  # linux/fs.h
 
 
@@ -26,6 +29,9 @@ def write_all(descriptor: int, data: bytes | memoryview) -> None:
 
 def hash_file(descriptor: int) -> str:
     """Return the SHA-256 of an open file from its start, and leave it there."""
+    first = os.pread(descriptor, _SMALL, 0)
+    if len(first) < _SMALL and not os.pread(descriptor, 1, len(first)):
+        return hashlib.sha256(first).hexdigest()
     os.lseek(descriptor, 0, os.SEEK_SET)
     with open(descriptor, "rb", buffering=0, closefd=False) as source:
         found = hashlib.file_digest(source, "sha256").hexdigest()
