@@ -62,3 +62,31 @@ def test_an_unknown_step_gets_the_nearest_name(project):
 
     assert code in {2, 4}
     assert "did you mean 'broken'" in text
+
+
+def test_a_field_of_a_variant_is_found_by_its_full_name(project):
+    project.pipeline("""
+        from typing import NamedTuple
+
+        class Halves(NamedTuple):
+            low: int
+            high: int
+
+        @lg.step
+        def halves(*, whole: int = 10) -> Halves:
+            return Halves(low=whole // 4, high=whole - whole // 4)
+
+        other = halves.using(whole=100)
+
+        @lg.step
+        def total(low: int) -> int:
+            print("low is", low)
+            return low
+
+        other_total = total.using(low="other.low")
+    """)
+    project.run()
+
+    assert "low is 25" in project.legato("debug", "other_total").out
+    project.legato("get", "other.high", "-o", "high.json")
+    assert (project.root / "high.json").read_text() == "75\n"

@@ -109,6 +109,9 @@ def run_number(ledger: Ledger, what: str) -> int | None:
 def find_artifact(ledger: Ledger, name: str, *, number: int | None = None) -> ShownArtifact:
     """Return an artifact by name or digest: as one run had it, else as the newest run that has it.
 
+    One field of a step with several is found by its own name and by `step.field`, as the graph names it where the step
+    is a variant of another.
+
     Raises:
         MissingError: No run here has it.
     """
@@ -116,8 +119,9 @@ def find_artifact(ledger: Ledger, name: str, *, number: int | None = None) -> Sh
     names: set[str] = set()
     for run in numbers:
         for step, field, artifact in read.artifacts(ledger, run):
-            names.add(field or step)
-            if name in {field or step, artifact.digest} or (is_digest(name) and artifact.digest == name):
+            known = {field or step, f"{step}.{field}" if field else step}
+            names |= known
+            if name in known or (is_digest(name) and artifact.digest == name):
                 return ShownArtifact(name=field or step, step=step, run=run, artifact=artifact)
     import difflib
 
