@@ -546,35 +546,6 @@ def test_a_rehearsal_that_fails_costs_a_job_nothing_and_is_not_heard(start, job)
     assert printed(reports) == b""
 
 
-def test_a_stem_that_was_forked_before_anything_was_imported_serves(tmp_path):
-    script = tmp_path / "script.py"
-    script.write_text(
-        "import os, socket, sys\n"
-        "sys.path.insert(0, os.environ['TESTS'])\n"
-        "ours, theirs = socket.socketpair()\n"
-        "pid = os.fork()\n"
-        "if not pid:\n"
-        "    os.setsid()\n"
-        "    ours.close()\n"
-        "    from legato.platforms.linux import live_as_stem\n"
-        "    live_as_stem(theirs.detach(), 'time:monotonic', 'colorsys')\n"
-        "theirs.close()\n"
-        "import test_process_platform as t\n"
-        "platform = t.launch(t.ENTRY, b'', environment=dict(os.environ), stem=(pid, ours))\n"
-        "jobs = [t.Job(id='1', payload=b'imported colorsys', folder='/tmp')]\n"
-        "reports = t.finish(platform, *jobs)\n"
-        "platform.close()\n"
-        "print(t.said(reports), 'colorsys' in sys.modules, os.path.exists(f'/proc/{pid}'))\n"
-    )
-    environment = {**os.environ, "TESTS": str(Path(__file__).parent)}
-
-    done = subprocess.run(
-        [sys.executable, script], env=environment, capture_output=True, text=True, check=True
-    )
-
-    assert done.stdout == "['True'] False False\n"
-
-
 def test_more_jobs_than_there_are_descriptors_wait_their_turn(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(

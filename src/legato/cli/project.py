@@ -28,7 +28,7 @@ def init() -> int:
 
 
 @click.command()
-@click.option("--strict", is_flag=True, help="Also look for reads that no audit hook sees; slower.")
+@click.option("--strict", is_flag=True, help="Also read every byte of the store again; slower.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def doctor(*, strict: bool, as_json: bool) -> int:
     """Look for what could go wrong here: Python, packages, git, the store, the ledger, the pipeline.

@@ -6,7 +6,6 @@ Rule: nothing else in this room calls the kernel past the standard library.
 import faulthandler
 import functools
 import gc
-import importlib
 import os
 import signal
 import socket
@@ -20,7 +19,6 @@ from legato.platforms import Rehearse, job_process, process_tree
 from legato.platforms.channel import Channel, pair
 from legato.platforms.host import Begins, Family, Follow, Leave
 from legato.platforms.names import resolve
-from legato.platforms.orders import BE_STEM, Stem, encode
 
 if TYPE_CHECKING:
     import ctypes
@@ -62,25 +60,10 @@ def fork_stem(name: str, order: bytes, fd: int) -> int:
     return _live(life)
 
 
-def live_as_stem(fd: int, clock: str, imports: str) -> NoReturn:
-    """Be a stem from here on, in a child that was forked for it, in a session of its own; see `fork_stem`.
-
-    Args:
-        fd: Its channel; the other end is what `launch` takes.
-        clock: As in `Entry`.
-        imports: A module that zygotes will need, imported while nobody waits for it.
-    """
-    _live(lambda: _become_stem(BE_STEM, encode(Stem(host="linux", clock=clock)), fd, imports))
-
-
-def _become_stem(name: str, order: bytes, fd: int, imports: str = "") -> int:
+def _become_stem(name: str, order: bytes, fd: int) -> int:
     forget_the_parent(fd)
     job_process.read_nothing()
     os.dup2(2, 1)  # whoever reads our parent's output must not have to wait for us
-    if imports:
-        gc.disable()  # importing makes little garbage
-        importlib.import_module(imports)
-        gc.enable()
     be_stem: Follow = resolve(name)
     return be_stem(order, [fd])
 

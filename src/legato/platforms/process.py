@@ -66,7 +66,6 @@ def launch(
     environment: Mapping[str, str],
     prepare_timeout_s: float = PREPARE_TIMEOUT_S,
     forks: bool | None = None,
-    stem: tuple[int, socket.socket] | None = None,
 ) -> "ProcessPlatform":
     """Begin to import the user's code in a process of its own, and return the platform at once.
 
@@ -78,11 +77,10 @@ def launch(
         environment: All variables while importing.
         prepare_timeout_s: Wall seconds that importing may take.
         forks: Whether jobs are forked; None: where that is safe. Without, each is a new interpreter.
-        stem: A child of this process that became one by `linux.live_as_stem`, and our end of its channel.
     """
     linux = sys.platform == "linux"
     host = "linux" if (linux if forks is None else forks) else "posix"
-    pid, ours = stem or _begin_stem(host, encode(Stem(host=host, clock=entry.clock)), environment)
+    pid, ours = _begin_stem(host, encode(Stem(host=host, clock=entry.clock)), environment)
     clock = resolve(entry.clock)
     role = Role(kind="", threads=1, entry=entry, request=request, environment=dict(environment), host=host)
     return ProcessPlatform(pid, Channel(ours), role, clock, prepare_timeout_s)

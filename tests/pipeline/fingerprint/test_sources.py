@@ -88,26 +88,6 @@ def test_loading_names_the_files_folders_and_variables_that_it_read(
     assert watched.variables["NOT_THERE_AT_ALL"] == ""
 
 
-def test_modules_that_a_run_loaded_outside_its_closure_are_found(tmp_path: Path) -> None:
-    repository = Repository(
-        tmp_path,
-        {
-            "pipeline.py": "import importlib\ndef step(a):\n    return importlib.import_module('late').X\n",
-            "late.py": "X = 1\n",
-        },
-    )
-    module = repository.load()
-    found = repository.fingerprints().of(module.step)
-    before = repository.sources.loaded_outside(found.modules)
-    module.step(1)
-    outside = repository.sources.loaded_outside(found.modules, before)
-    digest = repository.sources.module_digest("late.py")
-    repository.forget()
-
-    assert outside == ("late.py",)
-    assert len(digest) == 64
-
-
 def test_a_class_has_a_digest_that_follows_its_methods(tmp_path: Path) -> None:
     repository = Repository(
         tmp_path, {"pipeline.py": "class Model:\n    def predict(self, rows):\n        return 1\n"}

@@ -153,10 +153,5 @@ def kind_name(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def is_namedtuple(value: object) -> bool:
-    """Say whether `value` is of a NamedTuple class."""
-    return isinstance(value, tuple) and type(value) is not tuple and hasattr(type(value), "_fields")
-
-
 SLOTS: Final = (types.MemberDescriptorType, types.GetSetDescriptorType)
 """What stands in a class for its slots; it holds no value."""

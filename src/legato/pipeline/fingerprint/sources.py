@@ -12,7 +12,7 @@ import os
 import site
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
@@ -179,16 +179,6 @@ class Sources:
         names = sorted(name for name in tuple(sys.modules) if self.first_party(name))
         files = {self.file_of(name): name for name in reversed(names)}
         return {name: file for file, name in sorted(files.items(), key=lambda item: item[1])}
-
-    def loaded_outside(self, modules: Iterable[str], before: Iterable[str] = ()) -> tuple[str, ...]:
-        """Return loaded first-party files that are neither in a closure nor were loaded before.
-
-        Args:
-            modules: `Fingerprint.modules` of the step that ran.
-            before: What this method returned, for the same modules, before the step ran.
-        """
-        known = {*modules, *before}
-        return tuple(sorted({self.relative(file) for file in self.loaded().values()} - known))
 
     def locate(self, module: str, search: Sequence[str] | None = None) -> str:
         """Return the source file of a module that need not be loaded, or an empty text; runs no code.
