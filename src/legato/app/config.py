@@ -13,11 +13,18 @@ STATE: Final = ".legato"
 FILE: Final = "legato.toml"
 PIPELINE: Final = "pipeline.py"
 _KNOWN: Final = {
-    "": ("pipeline", "environments", "serve", "run"),
+    "": ("pipeline", "environments", "serve", "run", "store", "ledger", "pools", "ci", "retention"),
     "serve": ("allow_unsafe",),
-    "run": ("cpus", "memory"),
-    "environments.*": ("parameters",),
+    "run": ("cpus", "memory", "price_per_hour", "currency"),
+    "store": ("remote", "share"),
+    "ledger": ("url",),
+    "ci": ("trusted",),
+    "retention": ("results", "runs"),
+    "environments.*": ("parameters", "built_by"),
 }
+_SHARE: Final = ("results", "data", "off")
+_BUILT_BY: Final = ("laptop", "ci")
+_CI_ONLY: Final = frozenset({"production"})
 
 
 class Project:
@@ -39,6 +46,36 @@ class Project:
     def parameters(self, environment: str) -> Mapping[str, Any]:
         """Return the parameters that an environment sets, by name or `step.name`."""
         return dict(self.config.get("environments", {}).get(environment, {}).get("parameters", {}))
+
+    def built_by(self, environment: str) -> str:
+        """Return who may act in an environment, at least: `laptop`, or `ci` for production unless configured."""
+        told = self.config.get("environments", {}).get(environment, {}).get("built_by")
+        return str(told or ("ci" if environment in _CI_ONLY else "laptop"))
+
+    @property
+    def remote(self) -> str:
+        """Address of the shared store; empty where there is none."""
+        return str(self.config.get("store", {}).get("remote", ""))
+
+    @property
+    def share(self) -> str:
+        """What runs send to the remote: `results` (of steps, too), `data` (only by `legato data push`), `off`."""
+        return str(self.config.get("store", {}).get("share", "results")) if self.remote else "off"
+
+    @property
+    def ledger_url(self) -> str:
+        """Address of the shared ledger; empty where it lies in the remote, or nowhere."""
+        return str(self.config.get("ledger", {}).get("url", ""))
+
+    @property
+    def trusted_branches(self) -> tuple[str, ...]:
+        """Patterns of branches whose CI builds are trusted; none: as the CI service says."""
+        return tuple(self.config.get("ci", {}).get("trusted", ()))
+
+    @property
+    def pools(self) -> Mapping[str, float]:
+        """How many steps of each pool may run at once."""
+        return dict(self.config.get("pools", {}))
 
     @property
     def allow_unsafe(self) -> bool:
@@ -133,13 +170,44 @@ def _toml(path: Path) -> dict[str, Any]:
 
 def _check(config: dict[str, Any], path: Path) -> dict[str, Any]:
     _check_keys(config, "", path)
-    for table in ("serve", "run"):
+    for table in ("serve", "run", "store", "ledger", "ci", "retention"):
         _check_keys(config.get(table, {}), table, path)
+    _check_values(config, path)
     environments = config.get("environments", {})
     _check_table(environments, "environments", path)
     for name, environment in environments.items():
         _check_keys(environment, "environments.*", path, shown=f"environments.{name}")
+        if environment.get("built_by", "ci") not in _BUILT_BY:
+            raise _unfit(
+                f"environments.{name}.built_by", environment["built_by"], path, 'write "ci" or "laptop"'
+            )
     return config
+
+
+def _check_values(config: dict[str, Any], path: Path) -> None:
+    """Refuse values that could not be followed, before anything is opened with them."""
+    for table, key in (("store", "remote"), ("ledger", "url")):
+        value = config.get(table, {}).get(key, "x")
+        if not isinstance(value, str) or not value:
+            raise _unfit(f"{table}.{key}", value, path, 'write an address: "s3://bucket/prefix"')
+    share = config.get("store", {}).get("share", "results")
+    if share not in _SHARE:
+        raise _unfit("store.share", share, path, f"one of {', '.join(_SHARE)}")
+    trusted = config.get("ci", {}).get("trusted", [])
+    if not isinstance(trusted, list) or not all(isinstance(item, str) and item for item in trusted):
+        raise _unfit("ci.trusted", trusted, path, 'write branches as a list: ["main", "release/*"]')
+    pools = config.get("pools", {})
+    _check_table(pools, "pools", path)
+    for name, size in pools.items():
+        if isinstance(size, bool) or not isinstance(size, int | float) or not size > 0:
+            raise _unfit(f"pools.{name}", size, path, "write how many may run at once: 2")
+    price = config.get("run", {}).get("price_per_hour", 0)
+    if isinstance(price, bool) or not isinstance(price, int | float) or not 0 <= price < float("inf"):
+        raise _unfit("run.price_per_hour", price, path, "write what an hour of this machine costs: 0.40")
+
+
+def _unfit(name: str, value: object, path: Path, hint: str) -> ConfigurationError:
+    return ConfigurationError(f"{name} in {path.name} is {value!r}", hint=hint, where=str(path))
 
 
 def _check_table(value: object, name: str, path: Path) -> None:

@@ -5,13 +5,25 @@ Format: docs/formats/artifact.md.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from legato.domain.digests import Digest
 from legato.domain.graph import Struct
 from legato.domain.keys import Read, Recipe
+
+MAKERS: Final = ("untrusted", "laptop", "ci")
+"""Who may have made a result, least trusted first."""
+
+
+def trusts(reader: str, maker: str) -> bool:
+    """Say whether a run of `reader` may use what `maker` made: only what is trusted as much, or more.
+
+    >>> trusts("laptop", "ci"), trusts("ci", "laptop"), trusts("ci", "who?")
+    (True, False, False)
+    """
+    return maker in MAKERS and MAKERS.index(maker) >= MAKERS.index(reader)
 
 
 class Artifact(Struct, frozen=True, kw_only=True):

@@ -18,7 +18,10 @@ class Event(Struct, frozen=True, kw_only=True, tag_field="event"):
 
 
 class RunStarted(Event, frozen=True, kw_only=True, tag="run.started"):
-    """A run began. `number` counts runs of this ledger from 1."""
+    """A run began. `number` counts runs of this ledger from 1.
+
+    `origin` is set where the run was made known by another ledger: that one's name, a colon, the run's number there.
+    """
 
     number: int
     targets: tuple[str, ...]
@@ -31,6 +34,7 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run.started"):
     owner: str = ""
     parameters: Mapping[str, str] = {}
     steps: tuple[str, ...] = ()
+    origin: str = ""
 
 
 class StepReused(Event, frozen=True, kw_only=True, tag="step.reused"):
@@ -49,6 +53,21 @@ class StepFinished(Event, frozen=True, kw_only=True, tag="step.finished"):
     result: Result
     attempt: int = 1
     log: str = ""
+
+
+class ResultFetched(Event, frozen=True, kw_only=True, tag="result.fetched"):
+    """A result that was made elsewhere serves here too. `source` is the shared ledger that it was found in."""
+
+    kind: str
+    result: Result
+    source: str
+
+
+class Published(Event, frozen=True, kw_only=True, tag="published"):
+    """All events of the ledger called `source` up to its sequence number `upto` are told in this one."""
+
+    source: str
+    upto: int
 
 
 class StepFailed(Event, frozen=True, kw_only=True, tag="step.failed"):
@@ -166,6 +185,8 @@ AnyEvent = (
     RunStarted
     | StepReused
     | StepFinished
+    | ResultFetched
+    | Published
     | StepFailed
     | RunFinished
     | CandidateRegistered
