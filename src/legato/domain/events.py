@@ -21,6 +21,7 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run.started"):
     """A run began. `number` counts runs of this ledger from 1.
 
     `origin` is set where the run was made known by another ledger: that one's name, a colon, the run's number there.
+    `maker` says how far its results are trusted (`laptop`, `untrusted`, `ci`).
     """
 
     number: int
@@ -35,6 +36,7 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run.started"):
     parameters: Mapping[str, str] = {}
     steps: tuple[str, ...] = ()
     origin: str = ""
+    maker: str = "laptop"
 
 
 class StepReused(Event, frozen=True, kw_only=True, tag="step.reused"):
