@@ -20,7 +20,7 @@ from legato.engine.files import Files, file_digest, listing_digest
 from legato.engine.kinds import Acted, Call
 from legato.engine.logs import Logs
 from legato.engine.plan import forecast
-from legato.engine.results import Results
+from legato.engine.results import Results, Rules
 from legato.engine.run import Run
 from legato.engine.schedule import Budget
 from legato.engine.settings import Settings, Tools
@@ -152,7 +152,9 @@ class World:
 
     def results(self):
         files = Files(str(self.root / "repository"), {}, int(self.clock() * 1e9))
-        return Results(self.ledger, self.store, files, current=self.formats.__contains__, clock=self.clock)
+        return Results(
+            self.ledger, self.store, files, Rules(current=self.formats.__contains__, clock=self.clock)
+        )
 
     def run(self, *nodes, **settings):
         """Run a graph and return its summary with each step's state by name."""

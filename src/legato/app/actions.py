@@ -79,6 +79,7 @@ def run(options: Options, report: Callable[[AnyProgress], None], typed: Sequence
             work=str(work),
             root=str(project.root),
             again=_again(graph, options),
+            maker=opened.origin.maker,
             platform=platform_name(),
             may_leave=options.environment != "local",
         )
@@ -123,8 +124,12 @@ def _again(graph: Graph, options: Options) -> frozenset[str]:
 
 
 def _started(opened: Opened, graph: Graph, options: Options) -> RunStarted:
-    commit = opened.registrar.commit = describe(opened.project.root)
-    opened.registrar.actor = actor()
+    origin = opened.origin
+    commit = describe(opened.project.root)
+    if origin.branch and not commit.branch:  # a CI service checks out a commit, and says itself of which branch
+        commit = msgspec.structs.replace(commit, branch=origin.branch)
+    opened.registrar.commit = commit
+    opened.registrar.actor = origin.actor or actor()
     parameters = {
         f"{node.name}.{setting.name}": setting.shown
         for node in graph.nodes
@@ -139,7 +144,8 @@ def _started(opened: Opened, graph: Graph, options: Options) -> RunStarted:
         commit=commit.id,
         dirty=commit.dirty,
         branch=commit.branch,
-        actor=actor(),
+        actor=opened.registrar.actor,
+        maker=origin.maker,
         owner=owner_name(),
         parameters=parameters,
         steps=tuple(node.name for node in graph.nodes),

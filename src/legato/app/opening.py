@@ -17,6 +17,7 @@ from legato.app.config import Project, make_state
 from legato.app.failures import raised
 from legato.app.fresh import listing
 from legato.app.kinds import ActionKind, BuiltinKind, ChampionKind, DatasetKind, JobKind, Sources
+from legato.app.origin import origin
 from legato.app.registering import Registrar
 from legato.app.wiring import current_format, launch_platform, open_ledger, open_store
 from legato.domain.errors import MissingError
@@ -25,7 +26,7 @@ from legato.domain.keys import Ingredient
 from legato.domain.messages import Loaded, LoaderReply, LoadRequest, Override
 from legato.engine.files import Files, Signature
 from legato.engine.kinds import Acted, Action, Inputs, Kind
-from legato.engine.results import Results
+from legato.engine.results import Results, Rules
 
 PASSED: Final = frozenset(
     {"PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "SHELL", "TERM", "VIRTUAL_ENV"}
@@ -49,6 +50,7 @@ class Opened:
         self.project = project
         self.environment = environment
         self.variables: Mapping[str, str] = dict(os.environ)
+        self.origin = origin(self.variables, project.trusted_branches)
         self.began_ns = time.time_ns()
         make_state(project.state)
         request = LoadRequest(
@@ -74,7 +76,8 @@ class Opened:
         self.store = open_store(self.project.state)
         self.ledger = open_ledger(self.project.state)
         self.files = Files(str(self.project.root), _read_known(self.project.state), self.began_ns)
-        self.results = Results(self.ledger, self.store, self.files, current=current_format, clock=time.time)
+        rules = Rules(current=current_format, clock=time.time, maker=self.origin.maker)
+        self.results = Results(self.ledger, self.store, self.files, rules)
         self.sources = Sources(
             fingerprints=self.loaded.fingerprints, classes=self._classes, variables=self.variables
         )

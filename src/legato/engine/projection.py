@@ -6,7 +6,7 @@ Rule: a table holds nothing that its events do not.
 from typing import Any
 
 from legato.domain.digests import canonical
-from legato.domain.events import RunFinished, RunStarted, StepFailed, StepFinished, StepReused
+from legato.domain.events import ResultFetched, RunFinished, RunStarted, StepFailed, StepFinished, StepReused
 from legato.ledger import Execute, Stored
 
 _RUN = """INSERT INTO runs (number, state, targets, pipeline, environment, commit_id, dirty, branch, actor, owner,
@@ -30,6 +30,10 @@ def project(execute: Execute, stored: Stored) -> None:
             use = r.usage
             made = (seq, r.run, r.step, kind, "computed", r.key, event.attempt)
             execute(_EXECUTION, (*made, use.wall_s, use.cpu_s, use.peak_bytes, event.log, at))
+        case ResultFetched(result=r):
+            execute(
+                "INSERT INTO results (seq, key, base, step) VALUES (?, ?, ?, ?)", (seq, r.key, r.base, r.step)
+            )
         case StepReused():
             reused = (seq, event.run, event.step, event.kind, "reused", event.key, 0)
             execute(_EXECUTION, (*reused, 0.0, 0.0, 0, "", at))

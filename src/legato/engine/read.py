@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from legato.domain.artifacts import Artifact, Result
-from legato.domain.events import StepFinished, decode
+from legato.domain.events import ResultFetched, StepFinished, decode
 from legato.domain.graph import Struct
 from legato.ledger import Ledger
 
@@ -81,7 +81,7 @@ def result(ledger: Ledger, key: str) -> Result | None:
         return None
     payload = rows[0]["payload"]
     event = decode(payload.encode() if isinstance(payload, str) else payload)
-    return event.result if isinstance(event, StepFinished) else None
+    return event.result if isinstance(event, StepFinished | ResultFetched) else None
 
 
 def artifacts(ledger: Ledger, number: int) -> Iterator[tuple[str, str, Artifact]]:

@@ -8,7 +8,15 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from legato.domain.events import Event, RunFinished, RunStarted, StepFailed, StepFinished, StepReused
+from legato.domain.events import (
+    Event,
+    ResultFetched,
+    RunFinished,
+    RunStarted,
+    StepFailed,
+    StepFinished,
+    StepReused,
+)
 from legato.domain.progress import State, Summary
 from legato.ledger import Lease, Ledger, Query
 
@@ -24,7 +32,8 @@ class Record:
     def __init__(self, ledger: Ledger, started: Callable[[], RunStarted]) -> None:
         self._ledger = ledger
         self._started = started
-        self._waiting: list[StepReused | StepFailed] = []
+        self._waiting: list[StepReused | StepFailed | ResultFetched] = []
+        self._learned = False
         self.number = 0
 
     def open(self) -> int:
@@ -40,20 +49,32 @@ class Record:
             self.number = stored.event.number
         return self.number
 
+    def settled(self) -> int:
+        """Return the run's number at its end; 0 where there was nothing to say."""
+        return self.open() if self._learned else self.number
+
     def later(self, event: StepReused | StepFailed) -> None:
         """Write an event with the next one that cannot wait."""
         self._waiting.append(event)
 
+    def learned(self, event: ResultFetched) -> None:
+        """Write, at the latest when the run ends, that a result from elsewhere serves here too."""
+        self._waiting.append(event)
+        self._learned = True
+
     def write(self, event: StepFinished | StepFailed | RunFinished, release: Sequence[Lease] = ()) -> None:
         """Write an event and all that waited, and give leases back, in one transaction."""
         number = self.open()
-        before = [msgspec.structs.replace(waiting, run=number) for waiting in self._waiting]
+        before = [
+            event if isinstance(event, ResultFetched) else msgspec.structs.replace(event, run=number)
+            for event in self._waiting
+        ]
         self._waiting = []
         self._ledger.append([*before, event], release=release)
 
     def finish(self, summary: Summary) -> None:
-        """Close the run, where it was opened."""
-        if self.number:
+        """Close the run, where it was opened or learned something."""
+        if self.settled():
             self.write(
                 RunFinished(
                     number=self.number,

@@ -5,47 +5,85 @@ is in the store.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
 
-from legato.domain.artifacts import Result
+from legato.domain.artifacts import Result, trusts
+from legato.domain.digests import Digest
 from legato.domain.errors import LegatoError
-from legato.domain.events import StepFinished, decode
+from legato.domain.events import ResultFetched, StepFinished, decode
+from legato.domain.graph import Struct
 from legato.domain.keys import Cause, Read, Recipe, causes, full_key
 from legato.engine.files import Files
 from legato.ledger import Ledger
 from legato.store import Store
 
+ResultEvent = StepFinished | ResultFetched
+"""The facts that make a result known."""
 
-class Results:
-    """The results that the ledger knows and the store can still give.
 
-    Args:
+class Elsewhere(Protocol):
+    """What others made, where this machine can reach it."""
+
+    def results(self, base: str) -> Iterator[tuple[str, ResultEvent]]:
+        """Yield where it was found, and the fact, for each result of a base key, the newest first."""
+        ...
+
+    def holds(self, digests: frozenset[Digest]) -> bool:
+        """Say whether all of these could be fetched."""
+        ...
+
+
+class Rules(Struct, frozen=True, kw_only=True):
+    """Which results may serve.
+
+    Attributes:
         current: Says whether a format name is one that is still written.
         clock: Seconds since the epoch, for the age of results.
+        maker: Who looks: only what is trusted as much serves.
+    """
+
+    current: Callable[[str], bool]
+    clock: Callable[[], float]
+    maker: str = "laptop"
+
+
+class Results:
+    """The results that the ledger knows and a store can still give.
+
+    Args:
+        elsewhere: What others made; None where there is nothing shared.
     """
 
     def __init__(
-        self,
-        ledger: Ledger,
-        store: Store,
-        files: Files,
-        *,
-        current: Callable[[str], bool],
-        clock: Callable[[], float],
+        self, ledger: Ledger, store: Store, files: Files, rules: Rules, elsewhere: Elsewhere | None = None
     ) -> None:
         self._ledger = ledger
         self._store = store
         self._files = files
-        self._current = current
-        self._clock = clock
+        self._rules = rules
+        self._elsewhere = elsewhere
+        self._found_elsewhere: dict[str, ResultFetched] = {}
 
     def find(self, base: str, *, max_age_s: float = 0.0) -> Result | None:
         """Return the newest result of a base key that still holds, or None."""
         for result in self._by_base(base):
-            if max_age_s and self._clock() - result.finished_at > max_age_s:
-                continue
-            if self._reads_hold(result) and self._held(result):
+            if self._serves(result, max_age_s):
                 return result
+        for source, event in self._elsewhere.results(base) if self._elsewhere else ():
+            if self._serves(event.result, max_age_s):
+                fetched = ResultFetched(kind=event.kind, result=event.result, source=source)
+                self._found_elsewhere[event.result.key] = fetched
+                return event.result
         return None
+
+    def learned(self, key: str) -> ResultFetched | None:
+        """Return, once, the fact that makes a result known here that was found elsewhere."""
+        return self._found_elsewhere.pop(key, None)
+
+    def _serves(self, result: Result, max_age_s: float) -> bool:
+        if max_age_s and self._rules.clock() - result.finished_at > max_age_s:
+            return False
+        return trusts(self._rules.maker, result.maker) and self._reads_hold(result) and self._held(result)
 
     def rests_on(self, reads: Iterable[Read]) -> None:
         """Note the files that a new result of this run was made from."""
@@ -79,24 +117,30 @@ class Results:
 
     def _held(self, result: Result) -> bool:
         artifacts = result.outputs.values()
-        if not all(self._current(artifact.format) for artifact in artifacts):
+        if not all(self._rules.current(artifact.format) for artifact in artifacts):
             return False
+        wanted = frozenset(artifact.digest for artifact in artifacts)
         try:
-            wanted = {artifact.digest for artifact in artifacts}
-            return self._store.has(wanted) >= wanted
+            missing = wanted - self._store.has(wanted)
+            return not missing or (self._elsewhere is not None and self._elsewhere.holds(missing))
         except LegatoError:
             return False
 
     def _lost(self, result: Result) -> str:
-        if not all(self._current(artifact.format) for artifact in result.outputs.values()):
+        if not all(self._rules.current(artifact.format) for artifact in result.outputs.values()):
             return "was written in an older format"
         return "is too old" if self._held(result) else "is no longer whole in the store"
 
 
-def _result(payload: bytes | str) -> Result:
+def result_event(payload: bytes | str) -> ResultEvent:
+    """Return the fact that a row of the results' table points at."""
     event = decode(payload.encode() if isinstance(payload, str) else payload)
-    assert isinstance(event, StepFinished)  # noqa: S101 - the projection stores nothing else
-    return event.result
+    assert isinstance(event, ResultEvent)  # noqa: S101 - the projection stores nothing else
+    return event
+
+
+def _result(payload: bytes | str) -> Result:
+    return result_event(payload).result
 
 
 def _read_cause(read: Read, now: str) -> Cause:

@@ -89,7 +89,7 @@ class Run:
             raise
         steps = tuple(step.summary for step in self._steps.values() if step.summary is not None)
         summary = Summary(
-            number=self._record.number,
+            number=self._record.settled(),
             state=state,
             steps=steps,
             wall_s=self._tools.monotonic() - begun,
@@ -191,6 +191,9 @@ class Run:
         if result is None:
             return False
         step.outputs = result.outputs
+        learned = self._tools.results.learned(result.key)
+        if learned is not None:
+            self._record.learned(learned)
         self._record.later(StepReused(run=0, step=step.node.name, kind=step.node.kind, key=result.key))
         self._end(step, State.REUSED, key=result.key)
         return True
