@@ -104,16 +104,16 @@ class Run:
             self._dispatch()
             if self._jobs:
                 self._poll(self._patience())
-            elif self._waiting or self._retries:
+            elif self._waiting or self._retries or self._queue:
                 self._tools.platform.poll(self._patience())
-            elif not progressed and not self._queue:
+            elif not progressed:
                 raise BugError(f"nothing can run but {sorted(self._schedule.unfinished)} are unfinished")
             self._wake()
         failed = any(step.summary and step.summary.state in _BAD for step in self._steps.values())
         return "failed" if failed else "succeeded"
 
     def _patience(self) -> float:
-        if self._waiting:
+        if self._waiting or any(step.coming and not step.coming.done() for step in self._queue):
             return LEASE_POLL_S
         if self._retries:
             return min(TICK_S, max(0.0, min(at for at, _ in self._retries) - self._tools.monotonic()))
@@ -205,13 +205,29 @@ class Run:
         for step in self._queue:
             call = step.call
             assert call is not None  # noqa: S101 - queued only after a decision
-            if call.act is not None:
+            if not self._arrived(step, call):
+                rest.append(step)
+            elif step.summary is not None:
+                continue
+            elif call.act is not None:
                 self._act(step, call.act)
             elif self._schedule.fits(step.node):
                 self._start(step, call)
             else:
                 rest.append(step)
         self._queue = rest
+
+    def _arrived(self, step: Step, call: Call) -> bool:
+        """Say whether what the step needs is on this machine, or cannot come; it is asked for once."""
+        if step.coming is None:
+            step.coming = self._tools.bring(tuple(call.inputs.values()))
+        if not step.coming.done():
+            return False
+        try:
+            step.coming.result()
+        except LegatoError as error:
+            self._fail(step, _refused(error))
+        return True
 
     def _act(self, step: Step, act: Callable[[Action], Acted]) -> None:
         self._announce(step)

@@ -3,8 +3,10 @@
 Rule: everything a run needs from outside is in here; it reaches for nothing itself.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, Protocol
 
+from legato.domain.artifacts import Artifact
 from legato.domain.events import RunStarted
 from legato.domain.graph import Node, Struct
 from legato.domain.progress import AnyProgress
@@ -43,8 +45,37 @@ class Settings(Struct, frozen=True, kw_only=True):
     may_leave: bool = False
 
 
+class Coming(Protocol):
+    """Bytes on their way to this machine."""
+
+    def done(self) -> bool:
+        """Say whether they are here, or cannot come."""
+        ...
+
+    def result(self) -> None:
+        """Raise LegatoError where they cannot come."""
+        ...
+
+
+class Here:
+    """Nothing has to come."""
+
+    def done(self) -> bool:
+        """Say so."""
+        return True
+
+    def result(self) -> None:
+        """Raise nothing."""
+
+
+_HERE: Final = Here()
+
+
 class Tools(Struct, frozen=True, kw_only=True):
-    """The rooms that a run uses, handed in by `app`."""
+    """The rooms that a run uses, handed in by `app`.
+
+    `bring` fetches inputs that only others hold; it must not wait.
+    """
 
     ledger: Ledger
     results: Results
@@ -56,3 +87,4 @@ class Tools(Struct, frozen=True, kw_only=True):
     report: Callable[[AnyProgress], None]
     clock: Callable[[], float]
     monotonic: Callable[[], float]
+    bring: Callable[[Sequence[Artifact]], Coming] = lambda _: _HERE

@@ -16,6 +16,7 @@ from legato.ledger import Lease
 if TYPE_CHECKING:
     from legato.domain.messages import Failed, Finished
     from legato.domain.progress import StepSummary
+    from legato.engine.settings import Coming
 
 
 class Step:
@@ -24,6 +25,7 @@ class Step:
     Attributes:
         call: What to run; known when its inputs are.
         causes: Why it runs.
+        coming: Its inputs on their way to this machine; None until they were asked for.
         claim: What its worker said last; believed only when the job ends well.
         lease: The right to compute its key, while it is held.
         masks: Keep its secrets out of what it prints, by stream.
@@ -31,7 +33,8 @@ class Step:
     """
 
     __slots__ = (
-        "attempt", "base", "began", "call", "causes", "claim", "job", "lease", "masks", "node", "outputs", "summary",
+        "attempt", "base", "began", "call", "causes", "claim", "coming", "job", "lease", "masks", "node", "outputs",
+        "summary",
     )  # fmt: skip
 
     def __init__(self, node: Node) -> None:
@@ -42,6 +45,7 @@ class Step:
         self.base = ""
         self.causes: tuple[Cause, ...] = ()
         self.claim: Finished | Failed | None = None
+        self.coming: Coming | None = None
         self.job = ""
         self.lease: Lease | None = None
         self.masks: dict[str, Mask] = {}
