@@ -22,7 +22,8 @@ _KNOWN: Final = {
     "retention": ("results", "runs"),
     "environments.*": ("parameters", "built_by"),
 }
-_SHARE: Final = ("results", "data", "off")
+_SHARE: Final = ("results", "data")
+"""What goes to the remote: what steps make, too, or only what `legato data push` is told to send."""
 _BUILT_BY: Final = ("laptop", "ci")
 _CI_ONLY: Final = frozenset({"production"})
 
@@ -58,9 +59,10 @@ class Project:
         return str(self.config.get("store", {}).get("remote", ""))
 
     @property
-    def share(self) -> str:
-        """What runs send to the remote: `results` (of steps, too), `data` (only by `legato data push`), `off`."""
-        return str(self.config.get("store", {}).get("share", "results")) if self.remote else "off"
+    def share_results(self) -> bool:
+        """Whether runs read and tell results beyond this machine."""
+        shared = bool(self.remote or self.ledger_url)
+        return shared and self.config.get("store", {}).get("share", "results") == "results"
 
     @property
     def ledger_url(self) -> str:

@@ -68,7 +68,7 @@ class Here:
         """Raise nothing."""
 
 
-_HERE: Final = Here()
+HERE: Final = Here()
 
 
 class Tools(Struct, frozen=True, kw_only=True):
@@ -87,4 +87,4 @@ class Tools(Struct, frozen=True, kw_only=True):
     report: Callable[[AnyProgress], None]
     clock: Callable[[], float]
     monotonic: Callable[[], float]
-    bring: Callable[[Sequence[Artifact]], Coming] = lambda _: _HERE
+    bring: Callable[[Sequence[Artifact]], Coming] = lambda _: HERE

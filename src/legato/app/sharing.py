@@ -1,0 +1,188 @@
+"""What a project shares with other machines: results and their bytes, in one zone for each degree of trust.
+
+Rule: a run writes only into the zone of its own maker, and reads facts only from zones that are trusted as much; bytes
+are checked against their digest wherever they come from. Without an answer from the remote a run goes on alone, and
+says so.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
+
+from legato.app.config import Project
+from legato.app.publishing import publish, shared_number
+from legato.app.wiring import open_remote, open_shared_ledger
+from legato.domain.artifacts import MAKERS, Artifact, trusts
+from legato.domain.digests import Digest
+from legato.domain.errors import LegatoError, MissingError
+from legato.engine.results import ResultEvent, result_event
+from legato.engine.settings import HERE, Coming
+from legato.ledger import Ledger, Row
+from legato.store import Depot, pull, push
+
+Answer = TypeVar("Answer")
+Told = Callable[[int, int], None]
+"""Called with the bytes that have moved, and with all that are to."""
+
+
+class Zone:
+    """The store and ledger of one degree of trust; opened when first asked for, safe from many threads."""
+
+    def __init__(self, project: Project, name: str, variables: Mapping[str, str]) -> None:
+        self.name = name
+        self._project = project
+        self._variables = variables
+        self._lock = threading.RLock()
+        self._store: Depot | None = None
+        self._ledger: Ledger | None = None
+
+    @property
+    def store(self) -> Depot:
+        """The zone's bytes.
+
+        Raises:
+            ConfigurationError: No remote is configured, or its address cannot be followed.
+        """
+        with self._lock:
+            if self._store is None:
+                self._store = open_remote(self._project, self.name, self._variables)
+            return self._store
+
+    @property
+    def ledger(self) -> Ledger:
+        """The zone's facts.
+
+        Raises:
+            OutsideError: It cannot be reached.
+        """
+        with self._lock:
+            if self._ledger is None:
+                self._ledger = open_shared_ledger(self._project, self.name, self._variables)
+            return self._ledger
+
+    def close(self) -> None:
+        """Give back what is open."""
+        with self._lock:
+            if self._ledger is not None:
+                self._ledger.close()
+                self._ledger = None
+
+
+class Sharing:
+    """A project's zones, as a run by `maker` may use them. Close it.
+
+    Args:
+        warn: Told once when the remote does not answer, with the reason.
+    """
+
+    def __init__(
+        self, project: Project, maker: str, variables: Mapping[str, str], warn: Callable[[LegatoError], None]
+    ) -> None:
+        self._project = project
+        self._maker = maker
+        self._warn = warn
+        self._silent = False
+        self.zones = {name: Zone(project, name, variables) for name in reversed(MAKERS)}
+        self._pool: ThreadPoolExecutor | None = None
+
+    @property
+    def own(self) -> Zone:
+        """Where this run writes."""
+        return self.zones[self._maker]
+
+    def results(self, base: str) -> Iterator[tuple[str, ResultEvent]]:
+        """Yield what trusted zones know of a base key, the most trusted first."""
+        if not self._project.share_results:
+            return
+        for zone in self.zones.values():
+            if trusts(self._maker, zone.name):
+                for row in self._asked(partial(_rows, zone, base), []):
+                    yield zone.name, result_event(row["payload"])
+
+    def holds(self, digests: frozenset[Digest]) -> bool:
+        """Say whether the zones together have all of these."""
+        return not self._missing(digests)
+
+    def _missing(self, digests: frozenset[Digest]) -> frozenset[Digest]:
+        for zone in self.zones.values():
+            if digests and self._project.remote:
+                digests -= self._asked(partial(_held, zone, digests), frozenset())
+        return digests
+
+    def _asked(self, ask: Callable[[], Answer], otherwise: Answer) -> Answer:
+        """Return an answer of the remote; once it could not be reached, it is not asked again by this run."""
+        if self._silent:
+            return otherwise
+        try:
+            return ask()
+        except LegatoError as error:
+            self._silent = True
+            self._warn(error)
+            return otherwise
+
+    def fetch(self, local: Depot, digests: Iterable[Digest], told: Told | None = None) -> None:
+        """Bring objects and trees to this machine, from whichever zone has them.
+
+        Raises:
+            MissingError: No zone has one of them, whole.
+        """
+        wanted = frozenset(digests)
+        wanted -= local.has(wanted)
+        for zone in self.zones.values():
+            there = zone.store.has(wanted) if wanted else frozenset()
+            if there:
+                pull(zone.store, local, there, told)
+                wanted -= there
+        if wanted:
+            raise MissingError(
+                f"{min(wanted)} is neither here nor in {self._project.remote}",
+                hint="run again: the step that makes it will be computed",
+            )
+
+    def bring(self, local: Depot, artifacts: Sequence[Artifact]) -> Coming:
+        """Start to fetch what a step needs and is not here."""
+        wanted = frozenset(artifact.digest for artifact in artifacts)
+        missing = wanted - local.has(wanted)
+        if not missing:
+            return HERE
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="fetch")
+        return self._pool.submit(self.fetch, local, missing)
+
+    def tell(self, local: Ledger, store: Depot, told: Told | None = None) -> int:
+        """Send what this machine made and others do not know yet; return how many facts that were.
+
+        Raises:
+            OutsideError: The remote cannot be reached, or refuses; what was told stays told.
+        """
+        return publish(
+            local, self.own.ledger, maker=self._maker, push=lambda digests: self._push(store, digests, told)
+        )
+
+    def _push(self, store: Depot, digests: frozenset[Digest], told: Told | None) -> None:
+        there = store.has(
+            digests
+        )  # what was swept here since cannot be sent, and counts as absent for others
+        if self._project.remote and there:
+            push(store, self.own.store, there, told)
+
+    def number(self, local: Ledger, number: int) -> int:
+        """Return the number that a run of this machine has in the shared ledger; 0 where it is not there."""
+        return shared_number(self.own.ledger, local, number)
+
+    def close(self) -> None:
+        """End what is on its way, and give back what is open."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+        for zone in self.zones.values():
+            zone.close()
+
+
+def _rows(zone: Zone, base: str) -> list[Row]:
+    return zone.ledger.query("results_by_base", base=base)
+
+
+def _held(zone: Zone, digests: frozenset[Digest]) -> frozenset[Digest]:
+    return zone.store.has(digests)
