@@ -21,17 +21,14 @@ from legato.domain.events import (
     StepFailed,
     StepFinished,
     StepReused,
-    kind_of,
+    kinds,
 )
 from legato.ledger import Execute, Ledger, Query, Reader, Stored, Workshop, named_queries
 
 BATCH: Final = 2000
 """How many events one append tells at most."""
 
-_KINDS: Final = tuple(
-    str(event.__struct_config__.tag)
-    for event in (RunStarted, StepFinished, StepReused, StepFailed, RunFinished)
-)
+_KINDS: Final = kinds(RunStarted, StepFinished, StepReused, StepFailed, RunFinished)
 _QUERIES: Final = """
 -- name: published_upto
 SELECT upto FROM published WHERE source = :source;
@@ -138,9 +135,7 @@ def _of_maker(local: Reader, batch: Iterable[Stored], maker: str) -> list[Stored
 
 
 def _makers(local: Reader) -> dict[int, str]:
-    started = (
-        stored.event for stored in local.events(0, (kind_of(RunStarted(number=0, targets=(), pipeline="")),))
-    )
+    started = (stored.event for stored in local.events(0, kinds(RunStarted)))
     return {event.number: event.maker for event in started if isinstance(event, RunStarted)}
 
 

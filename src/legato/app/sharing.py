@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from legato.app.config import Project
 from legato.app.publishing import publish, shared_number
@@ -23,6 +23,7 @@ from legato.ledger import Ledger, Row
 from legato.store import Depot, pull, push
 
 Answer = TypeVar("Answer")
+_NOTHING: Final[list[Row]] = []
 Told = Callable[[int, int], None]
 """Called with the bytes that have moved, and with all that are to."""
 
@@ -98,7 +99,7 @@ class Sharing:
             return
         for zone in self.zones.values():
             if trusts(self._maker, zone.name):
-                for row in self._asked(partial(_rows, zone, base), []):
+                for row in self._asked(partial(_rows, zone, base), _NOTHING):
                     yield zone.name, result_event(row["payload"])
 
     def holds(self, digests: frozenset[Digest]) -> bool:
@@ -108,7 +109,8 @@ class Sharing:
     def _missing(self, digests: frozenset[Digest]) -> frozenset[Digest]:
         for zone in self.zones.values():
             if digests and self._project.remote:
-                digests -= self._asked(partial(_held, zone, digests), frozenset())
+                nothing: frozenset[Digest] = frozenset()
+                digests -= self._asked(partial(_held, zone, digests), nothing)
         return digests
 
     def _asked(self, ask: Callable[[], Answer], otherwise: Answer) -> Answer:
