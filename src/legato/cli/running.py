@@ -7,51 +7,73 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 import click
 
 from legato.app import actions, debugging
 from legato.app.options import Options, read_options
-from legato.cli.errors import clean
+from legato.cli.completing import steps
+from legato.cli.errors import clean, show
 from legato.cli.progress import Lines, summary_line
-from legato.domain.errors import INTERRUPTED_EXIT_CODE
+from legato.domain.errors import INTERRUPTED_EXIT_CODE, UserCodeError
 from legato.domain.progress import AnyProgress, State, Summary, Waited
-from legato.domain.units import show_seconds
+from legato.domain.units import counted, show_seconds
+
+_VALUES: Final = (
+    click.option(
+        "-p", "--parameter", "parameters", multiple=True, metavar="STEP.NAME=VALUE", help="Set a parameter."
+    ),
+    click.option(
+        "--params",
+        "params_file",
+        type=click.Path(path_type=Path),
+        help="Read parameters from a JSON or TOML file.",
+    ),
+    click.option("--environment", default="local", show_default=True, help="Where the run may have effects."),
+)
+_CHOICE: Final = (
+    click.argument("targets", nargs=-1, shell_complete=steps),
+    *_VALUES,
+    click.option(
+        "--again",
+        multiple=True,
+        metavar="STEP",
+        shell_complete=steps,
+        help="Run a step even if its result could serve.",
+    ),
+    click.option(
+        "--from",
+        "from_",
+        multiple=True,
+        metavar="STEP",
+        shell_complete=steps,
+        help="Run a step and all that needs it.",
+    ),
+    click.option(
+        "--only",
+        multiple=True,
+        metavar="STEP",
+        shell_complete=steps,
+        help="Run a step and nothing that it does not need.",
+    ),
+)
 
 
 def run_options(command: Callable[..., int]) -> Callable[..., int]:
     """Add the options that choose what a run is about."""
-    for decorate in reversed(
-        (
-            click.argument("targets", nargs=-1),
-            click.option(
-                "-p",
-                "--parameter",
-                "parameters",
-                multiple=True,
-                metavar="STEP.NAME=VALUE",
-                help="Set a parameter.",
-            ),
-            click.option(
-                "--params",
-                "params_file",
-                type=click.Path(path_type=Path),
-                help="Read parameters from a JSON or TOML file.",
-            ),
-            click.option(
-                "--environment", default="local", show_default=True, help="Where the run may have effects."
-            ),
-            click.option(
-                "--again", multiple=True, metavar="STEP", help="Run a step even if its result could serve."
-            ),
-            click.option(
-                "--from", "from_", multiple=True, metavar="STEP", help="Run a step and all that needs it."
-            ),
-            click.option(
-                "--only", multiple=True, metavar="STEP", help="Run a step and nothing that it does not need."
-            ),
-        )
-    ):
+    return _decorated(command, _CHOICE)
+
+
+def value_options(command: Callable[..., int]) -> Callable[..., int]:
+    """Add the options that say with which parameters, for a command about one step."""
+    return _decorated(command, _VALUES)
+
+
+def _decorated(
+    command: Callable[..., int], decorators: Sequence[Callable[[Callable[..., int]], Callable[..., int]]]
+) -> Callable[..., int]:
+    for decorate in reversed(decorators):
         command = decorate(command)
     return command
 
@@ -63,11 +85,12 @@ def options_of(words: dict[str, object]) -> Options:
 
 @click.command()
 @run_options
+@click.option("--each", metavar="NAME=A..B", help="One run for each day, number, or value of a list A,B,C.")
 @click.option("-q", "--quiet", is_flag=True, help="Print failures and the last line only.")
 @click.option("-v", "--verbose", is_flag=True, help="Print all that steps write.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line: progress, then the summary.")
 @click.option("--pdb", is_flag=True, help="Open a debugger where the first failed step raises.")
-def run(*, quiet: bool, verbose: bool, as_json: bool, pdb: bool, **words: object) -> int:
+def run(*, each: str | None, quiet: bool, verbose: bool, as_json: bool, pdb: bool, **words: object) -> int:
     """Run TARGETS (steps, artifacts, models, endpoints) and all they need; without any, everything.
 
     \b
@@ -75,10 +98,13 @@ def run(*, quiet: bool, verbose: bool, as_json: bool, pdb: bool, **words: object
     legato run evaluation                   one step and what it needs
     legato run -p classifier.trees=300      with another parameter
     legato run --again classifier           once more, though nothing changed
+    legato run --each as_of=2026-10-01..2026-10-31
 
     What did not change is reused. The exit code is 1 when a step, check or gate failed.
     """  # noqa: D301 - click's own mark
     options = options_of(words)
+    if each is not None:
+        return _backfill(each, as_json=as_json)
     signal.signal(signal.SIGTERM, _interrupt)  # what a CI service sends; ends as Ctrl-C does
     report = JsonLines() if as_json else Lines(sys.stderr, quiet=quiet, verbose=verbose)
     try:
@@ -96,6 +122,25 @@ def run(*, quiet: bool, verbose: bool, as_json: bool, pdb: bool, **words: object
         sys.stderr.write(f"\n{failed[0].name} again, with a debugger where it raises:\n")
         debugging.debug(options, failed[0].name, post_mortem=True)
     return exit_code(summary)
+
+
+def _backfill(text: str, *, as_json: bool) -> int:
+    """Run once for each value, and say at the end which failed."""
+    from legato.app.backfilling import backfill, parse, without_each
+
+    done = backfill(parse(text), without_each(_typed()), lambda said: _tell(f"\n{said}\n"))
+    if as_json:
+        sys.stdout.buffer.write(actions.encode_json(done) + b"\n")
+    else:
+        failed = f", {len(done.failed)} failed: {', '.join(done.failed)}" if done.failed else ""
+        sys.stdout.write(f"{counted(len(done.codes), 'run')} for {done.each.name}{failed}\n")
+    return done.code
+
+
+def _tell(text: str) -> None:
+    sys.stdout.flush()
+    sys.stderr.write(clean(text))
+    sys.stderr.flush()
 
 
 def exit_code(summary: Summary) -> int:
@@ -134,19 +179,20 @@ class JsonLines:
 
 
 @click.command()
-@click.argument("step")
+@click.argument("step", shell_complete=steps)
 @click.option(
     "--run", "number", type=int, help="With the inputs of this run; else those a run would use now."
 )
-def debug(step: str, number: int | None) -> int:
+@value_options
+def debug(step: str, number: int | None, **words: object) -> int:
     """Run STEP alone in this terminal with its stored inputs; `breakpoint()` works.
 
     Its outputs are not kept, and nothing that depends on it runs.
     """
-    options = read_options(Path.cwd(), {"targets": (step,)})
+    options = options_of(words | {"targets": (step,)})
     ended = debugging.debug(options, options.targets[0], number=number)
-    if ended.message:
-        sys.stderr.write(f"{clean(ended.message)}\n\n{clean(ended.details)}")
-        return 1
-    sys.stdout.write(f"{step} returned after {show_seconds(ended.wall_s)}; nothing was kept\n")
-    return 0
+    if not ended.message:
+        sys.stdout.write(f"{ended.step} returned after {show_seconds(ended.wall_s)}; nothing was kept\n")
+        return 0
+    show(UserCodeError(ended.message, details=ended.details, hint=ended.hint))
+    return 1

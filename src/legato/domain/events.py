@@ -9,7 +9,9 @@ from collections.abc import Mapping
 import msgspec
 
 from legato.domain.artifacts import Artifact, Result
+from legato.domain.digests import Digest
 from legato.domain.graph import Struct
+from legato.domain.messages import Override
 from legato.domain.verdicts import Verdict
 
 
@@ -21,7 +23,8 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run.started"):
     """A run began. `number` counts runs of this ledger from 1.
 
     `origin` is set where the run was made known by another ledger: that one's name, a colon, the run's number there.
-    `maker` says how far its results are trusted (`laptop`, `untrusted`, `ci`).
+    `maker` says how far its results are trusted (`laptop`, `untrusted`, `ci`). `overrides` are its parameters as they
+    were given, by which the same run can be asked for again.
     """
 
     number: int
@@ -37,6 +40,7 @@ class RunStarted(Event, frozen=True, kw_only=True, tag="run.started"):
     steps: tuple[str, ...] = ()
     origin: str = ""
     maker: str = "laptop"
+    overrides: tuple[Override, ...] = ()
 
 
 class StepReused(Event, frozen=True, kw_only=True, tag="step.reused"):
@@ -49,12 +53,13 @@ class StepReused(Event, frozen=True, kw_only=True, tag="step.reused"):
 
 
 class StepFinished(Event, frozen=True, kw_only=True, tag="step.finished"):
-    """A step ran and succeeded: its result is known from now on."""
+    """A step ran and succeeded: its result is known from now on. `notes`: what a person should know of it."""
 
     kind: str
     result: Result
     attempt: int = 1
     log: str = ""
+    notes: tuple[str, ...] = ()
 
 
 class ResultFetched(Event, frozen=True, kw_only=True, tag="result.fetched"):
@@ -75,7 +80,8 @@ class Published(Event, frozen=True, kw_only=True, tag="published"):
 class StepFailed(Event, frozen=True, kw_only=True, tag="step.failed"):
     """A step ended without a result.
 
-    `reason`: `raised`, `exited`, `killed`, `timeout`, `memory`, `cancelled`, `skipped`, `refused`.
+    `reason`: `raised`, `exited`, `killed`, `timeout`, `memory`, `cancelled`, `skipped`,
+    `refused`, `held`, `not wanted`.
     """
 
     run: int
@@ -103,6 +109,14 @@ class RunFinished(Event, frozen=True, kw_only=True, tag="run.finished"):
     skipped: int = 0
     wall_s: float = 0.0
     left_machine: tuple[str, ...] = ()
+    cancelled_by: str = ""
+
+
+class CancelAsked(Event, frozen=True, kw_only=True, tag="run.cancel.asked"):
+    """Someone wants a run to end; the run itself ends it, and says so in `run.finished`."""
+
+    run: int
+    actor: str = ""
 
 
 class Lineage(Struct, frozen=True, kw_only=True):
@@ -165,6 +179,14 @@ class EndpointChanged(Event, frozen=True, kw_only=True, tag="endpoint.changed"):
     address: str = ""
 
 
+class DataPushed(Event, frozen=True, kw_only=True, tag="data.pushed"):
+    """Someone sent datasets to the remote, digests by name: they stay there whatever becomes of branches."""
+
+    datasets: Mapping[str, Digest]
+    actor: str = ""
+    commit: str = ""
+
+
 class PayloadRedacted(Event, frozen=True, kw_only=True, tag="payload.redacted"):
     """The payload of an earlier event was blanked: its kind, time and digest stay, what it said is gone."""
 
@@ -191,10 +213,12 @@ AnyEvent = (
     | Published
     | StepFailed
     | RunFinished
+    | CancelAsked
     | CandidateRegistered
     | VersionCreated
     | AliasMoved
     | EndpointChanged
+    | DataPushed
     | PayloadRedacted
 )
 
@@ -216,3 +240,12 @@ def decode(data: bytes) -> AnyEvent:
 def kind_of(event: Event) -> str:
     """Return the event's kind, as in the ledger's `kind` column."""
     return str(event.__struct_config__.tag)
+
+
+def kinds(*events: type[Event]) -> tuple[str, ...]:
+    """Return the kinds of events as the ledger names them.
+
+    >>> kinds(RunStarted, RunFinished)
+    ('run.started', 'run.finished')
+    """
+    return tuple(str(event.__struct_config__.tag) for event in events)

@@ -34,11 +34,15 @@ class Input(Struct, frozen=True, kw_only=True):
         parameter: The function's parameter.
         artifact: The name of the artifact it is wired to.
         type: The annotation as text, for people (`polars.DataFrame`); empty when there is none.
+        part: Empty: the artifact, element by element where both are fanned out. `element`: one element of the
+            list or mapping that the artifact is, along the axis named like the parameter. `gathered`: all
+            elements of the fanned-out artifact.
     """
 
     parameter: str
     artifact: str
     type: str = ""
+    part: str = ""
 
 
 class Output(Struct, frozen=True, kw_only=True):
@@ -63,7 +67,7 @@ class Setting(Struct, frozen=True, kw_only=True):
     Attributes:
         wire: The value as canonical JSON (see `legato.pipeline.values`), which is what the key sees.
         shown: The value as Python would print it.
-        origin: `default`, `config`, `file`, `option`, `using`.
+        origin: `default`, `config`, `file`, `option`, `using`, `matrix` (each element of the node has its own).
         shared: The name of the `lg.parameter` it follows, or empty.
     """
 
@@ -75,6 +79,36 @@ class Setting(Struct, frozen=True, kw_only=True):
     shared: str = ""
 
 
+class AxisValue(Struct, frozen=True, kw_only=True):
+    """One value of a matrix: the key that names it, and the value as in `Setting`."""
+
+    key: str
+    wire: str
+    shown: str
+
+
+class Axis(Struct, frozen=True, kw_only=True):
+    """What a node is fanned out over.
+
+    Attributes:
+        name: Of the parameter (`matrix=`) or of the input (`each=`) that differs from element to element.
+        values: The literal values of a matrix.
+        source: For `each=`: the artifact whose elements it runs over; known when that is made.
+    """
+
+    name: str
+    values: tuple[AxisValue, ...] = ()
+    source: str = ""
+
+
+class Coordinate(Struct, frozen=True, kw_only=True):
+    """Where an element stands on one axis; `shown` is the key as names hold it."""
+
+    axis: str
+    key: str
+    shown: str
+
+
 class Words(Struct, frozen=True, kw_only=True):
     """The words an author puts on a step: what it needs and may do. None of the first group is in the key.
 
@@ -83,6 +117,11 @@ class Words(Struct, frozen=True, kw_only=True):
         memory_bytes: Memory that it may use, or 0 for no stated need.
         timeout_s: Wall seconds until its process tree is killed.
         retries: How often it is tried again after a failure.
+        retry_on: Kinds of failure, and names of exceptions, that are tried again; empty: all.
+        backoff_s: Seconds before the first retry; each later one waits twice as long.
+        gpus: How many GPUs it has to itself.
+        pool: The named pool that it takes a place of; empty for none.
+        tolerate: Share of the elements that it gathers, in [0, 1], that may have failed.
         secrets: Names of variables it may see that are not in the key.
         env: Names of variables it may see that are in the key.
         cache: False: runs each time.
@@ -99,6 +138,11 @@ class Words(Struct, frozen=True, kw_only=True):
     cache: bool = True
     cache_age_s: float = 0.0
     effect: bool = False
+    retry_on: tuple[str, ...] = ()
+    backoff_s: float = 1.0
+    gpus: int = 0
+    pool: str = ""
+    tolerate: float = 0.0
 
 
 class Node(Struct, frozen=True, kw_only=True):
@@ -108,6 +152,12 @@ class Node(Struct, frozen=True, kw_only=True):
         kind: `dataset`, `step`, `check`, `command`, `gates`, `package`, `register`, `deploy`.
         after: Names of nodes that must have succeeded first though no artifact flows (checks, gates).
         detail: What only the runner of this kind reads (a dataset's address, a model's gates).
+        axes: What it is fanned out over; such a node is a template, of which each element becomes a node.
+        chosen: By axis: the keys, as names show them, of the elements that are wanted; all where it is silent.
+        template: The node that it is an element of; empty for any other.
+        at: Where it stands on each axis of its template.
+        when: The artifact that says whether it is wanted; empty: always.
+        wanted: False where a parameter says that it is not.
     """
 
     name: str
@@ -119,6 +169,12 @@ class Node(Struct, frozen=True, kw_only=True):
     after: tuple[str, ...] = ()
     place: Place = Place()
     detail: Mapping[str, Any] = {}
+    axes: tuple[Axis, ...] = ()
+    chosen: Mapping[str, tuple[str, ...]] = {}
+    template: str = ""
+    at: tuple[Coordinate, ...] = ()
+    when: str = ""
+    wanted: bool = True
 
 
 class Graph(Struct, frozen=True, kw_only=True):

@@ -96,6 +96,7 @@ class WorkOrder(Struct, frozen=True, kw_only=True):
         key: Base key: equal on every retry.
         folder: A private folder for this execution, absolute; its outputs are written below it.
         root: The repository's root, absolute.
+        element: Where `node` is fanned out: the name of the element that this is one execution of.
         post_mortem: Open a debugger where the step raises; for a job that has a terminal.
     """
 
@@ -112,6 +113,7 @@ class WorkOrder(Struct, frozen=True, kw_only=True):
     settings: tuple[Setting, ...] = ()
     detail: Mapping[str, Any] = {}
     environment: str = "local"
+    element: str = ""
     post_mortem: bool = False
     format: int = WORKER_FORMAT
 

@@ -16,6 +16,7 @@ class Decision(StrEnum):
     RUN = "run"
     MAY_RUN = "may run"
     HOLD = "hold"
+    NOT_WANTED = "not wanted"
 
 
 class PlannedStep(Struct, frozen=True, kw_only=True):
@@ -26,6 +27,8 @@ class PlannedStep(Struct, frozen=True, kw_only=True):
         made_by: For `REUSE`: the run that made the result.
         last_s: Wall seconds of the last execution of a step of this name; 0 when unknown.
         leaves: It acts outside this machine.
+        family: The fanned-out step that it is an element of; empty for any other.
+        fans_out_over: Artifacts whose elements have to be known before its own are.
     """
 
     name: str
@@ -37,6 +40,8 @@ class PlannedStep(Struct, frozen=True, kw_only=True):
     last_s: float = 0.0
     leaves: bool = False
     recipe: Recipe = ()
+    family: str = ""
+    fans_out_over: tuple[str, ...] = ()
 
 
 class Plan(Struct, frozen=True, kw_only=True):

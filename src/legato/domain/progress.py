@@ -20,6 +20,7 @@ class State(StrEnum):
     SKIPPED = "skipped"
     CANCELLED = "cancelled"
     HELD = "held"
+    NOT_WANTED = "not wanted"
 
 
 class Progress(Struct, frozen=True, kw_only=True, tag_field="progress"):
@@ -32,6 +33,18 @@ class Planned(Progress, frozen=True, kw_only=True, tag="planned"):
     """The run knows what it has to look at; `step` is empty."""
 
     steps: tuple[str, ...]
+
+
+class Expanded(Progress, frozen=True, kw_only=True, tag="expanded"):
+    """The elements of a fanned-out step are known; `step` is the fanned-out step, `elements` their names."""
+
+    elements: tuple[str, ...]
+
+
+class Gathered(Progress, frozen=True, kw_only=True, tag="gathered"):
+    """All elements of a fanned-out step are over; `counts` says how many by state."""
+
+    counts: Mapping[str, int]
 
 
 class Began(Progress, frozen=True, kw_only=True, tag="began"):
@@ -76,6 +89,7 @@ class Ended(Progress, frozen=True, kw_only=True, tag="ended"):
         message: Why it failed, was skipped or held; one line.
         details: The user's own traceback, where there is one.
         notes: What the step did outside the store (a version created, an endpoint swapped).
+        family: The fanned-out step that it is an element of; empty for any other.
     """
 
     kind: str
@@ -86,9 +100,10 @@ class Ended(Progress, frozen=True, kw_only=True, tag="ended"):
     hint: str = ""
     log: str = ""
     notes: tuple[str, ...] = ()
+    family: str = ""
 
 
-AnyProgress = Planned | Began | Printed | Sampled | Retrying | Waited | Ended
+AnyProgress = Planned | Expanded | Gathered | Began | Printed | Sampled | Retrying | Waited | Ended
 
 
 class StepSummary(Struct, frozen=True, kw_only=True):
@@ -106,16 +121,24 @@ class StepSummary(Struct, frozen=True, kw_only=True):
     details: str = ""
     log: str = ""
     notes: tuple[str, ...] = ()
+    family: str = ""
 
 
 class Summary(Struct, frozen=True, kw_only=True):
-    """A whole run at its end; `number` is 0 when nothing had to be recorded."""
+    """A whole run at its end; `number` is 0 when nothing had to be recorded.
+
+    Attributes:
+        saved_s: Wall seconds that the reused results took when they were made.
+        cancelled_by: Who asked for its end; empty where nobody did.
+    """
 
     number: int
     state: str
     steps: tuple[StepSummary, ...]
     wall_s: float
     left_machine: tuple[str, ...] = ()
+    saved_s: float = 0.0
+    cancelled_by: str = ""
 
     def count(self, state: State) -> int:
         """Return how many steps ended in `state`."""
