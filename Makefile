@@ -11,6 +11,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 EXTRAS := --extra tables --extra sklearn --extra serve
+ALL_EXTRAS := $(EXTRAS) --extra sql --extra postgres --extra packages --extra tune
 
 .PHONY: help
 help:  ## Say what can be made
@@ -35,6 +36,7 @@ demo: .venv/.holds-example  ## From real data to an answering endpoint, then wha
 
 .PHONY: test
 test: .venv/.holds-dev  ## Run all tests
+	@scripts/debian.sh
 	@$(BIN)/python -m pytest
 
 .PHONY: lint
@@ -57,7 +59,7 @@ docs: .venv/.holds-dev  ## Write the generated parts of the docs
 
 .PHONY: lock
 lock: .venv/.holds-dev  ## Resolve requirements/*.txt anew
-	@$(LOCK) --upgrade pyproject.toml $(EXTRAS) requirements/dev.in --output-file requirements/dev.txt
+	@$(LOCK) --upgrade pyproject.toml $(ALL_EXTRAS) requirements/dev.in --output-file requirements/dev.txt
 	@$(LOCK) pyproject.toml $(EXTRAS) requirements/example.in --constraint requirements/dev.txt --output-file requirements/example.txt
 	@$(LOCK) pyproject.toml --constraint requirements/dev.txt --output-file requirements/core.txt
 

@@ -7,6 +7,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from legato.app.notebook import load as load
     from legato.app.notebook import runs as runs
+    from legato.domain.elsewhere import Reference as Reference
+    from legato.domain.elsewhere import Remote as Remote
     from legato.domain.evaluation import Evaluation as Evaluation
     from legato.domain.gates import at_least as at_least
     from legato.domain.gates import at_most as at_most
@@ -16,34 +18,48 @@ if TYPE_CHECKING:
     from legato.pipeline.authoring import check as check
     from legato.pipeline.authoring import command as command
     from legato.pipeline.authoring import dataset as dataset
+    from legato.pipeline.authoring import dvc as dvc
     from legato.pipeline.authoring import endpoint as endpoint
     from legato.pipeline.authoring import format as format  # noqa: A004 - the word of the interface
+    from legato.pipeline.authoring import include as include
     from legato.pipeline.authoring import model as model
     from legato.pipeline.authoring import parameter as parameter
+    from legato.pipeline.authoring import registered as registered
     from legato.pipeline.authoring import step as step
+    from legato.pipeline.context import checkpoints as checkpoints
     from legato.pipeline.context import log as log
     from legato.pipeline.context import out_folder as out_folder
     from legato.pipeline.context import run as run
+    from legato.pipeline.gathered import Gathered as Gathered
     from legato.pipeline.handles import Step as Step
+    from legato.pipeline.retrying import retries as retries
 
 _HOMES = {
     "Evaluation": "legato.domain.evaluation",
+    "Gathered": "legato.pipeline.gathered",
     "Pickled": "legato.formats",
+    "Reference": "legato.domain.elsewhere",
+    "Remote": "legato.domain.elsewhere",
     "Step": "legato.pipeline.handles",
     "__version__": "legato.domain.version",
     "at_least": "legato.domain.gates",
     "at_most": "legato.domain.gates",
     "check": "legato.pipeline.authoring",
+    "checkpoints": "legato.pipeline.context",
     "command": "legato.pipeline.authoring",
     "dataset": "legato.pipeline.authoring",
+    "dvc": "legato.pipeline.authoring",
     "endpoint": "legato.pipeline.authoring",
     "format": "legato.pipeline.authoring",
+    "include": "legato.pipeline.authoring",
     "load": "legato.app.notebook",
     "log": "legato.pipeline.context",
     "model": "legato.pipeline.authoring",
     "no_worse_than_champion": "legato.domain.gates",
     "out_folder": "legato.pipeline.context",
     "parameter": "legato.pipeline.authoring",
+    "registered": "legato.pipeline.authoring",
+    "retries": "legato.pipeline.retrying",
     "run": "legato.pipeline.context",
     "runs": "legato.app.notebook",
     "step": "legato.pipeline.authoring",

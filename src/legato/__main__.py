@@ -21,6 +21,9 @@ def main() -> int:
         if said is not None:
             sys.stdout.write(said)
             return 0
+    from legato.app.early import begin
+
+    begin(*arguments[:1])
     from legato.cli import run
 
     return run(arguments)

@@ -65,7 +65,7 @@ def run_of(ledger_: SqliteLedger, number: int, *steps: str, maker: str = "laptop
 
 
 def tell(local: SqliteLedger, shared_: SqliteLedger, maker: str = "laptop") -> int:
-    return publish(local, shared_, maker=maker, push=lambda _: None)
+    return publish(local, shared_, maker=maker, push=lambda _: None).facts
 
 
 def test_two_machines_number_their_runs_alike_and_the_shared_ledger_keeps_them_apart(ann, bob, shared):

@@ -7,7 +7,6 @@ import pytest
 from legato.cli.causes import summed, told
 from legato.cli.colours import mark
 from legato.cli.progress import USUAL_COLUMNS, Lines, Spinner, summary_line
-from legato.cli.serving import flat
 from legato.domain.keys import Cause
 from legato.domain.progress import Began, Ended, Planned, State, Summary
 
@@ -73,14 +72,6 @@ def test_a_pipeline_without_steps_is_called_so():
     said_last = summary_line(Summary(number=0, state="succeeded", steps=(), wall_s=0.1))
 
     assert said_last == "nothing to do: the pipeline has no steps"
-
-
-def test_probabilities_have_a_column_each():
-    assert list(flat({"predictions": 1, "probabilities": {"0": 0.2, "1": 0.8}})) == [
-        "predictions",
-        "probabilities.0",
-        "probabilities.1",
-    ]
 
 
 def test_a_spinner_never_wraps():

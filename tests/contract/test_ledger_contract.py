@@ -3,11 +3,17 @@
 import itertools
 import os
 import threading
+import time
+import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
+from obstore.store import LocalStore, MemoryStore
 
+from ledger_servers import S3, Postgres, running_postgres, running_s3
 from legato.domain.artifacts import Artifact, Result
 from legato.domain.digests import digest_of
 from legato.domain.errors import BugError, ConflictError, MissingError
@@ -21,6 +27,12 @@ from legato.domain.events import (
     StepFinished,
 )
 from legato.ledger import Execute, Expect, Head, Ledger, Query, Stored, Workshop, named_queries
+from legato.ledger.bucket import BucketLog
+from legato.ledger.log import Log
+from legato.ledger.mirrored import MirroredLedger
+from legato.ledger.mirroring import Mirroring
+from legato.ledger.objects import Objects
+from legato.ledger.postgres import PostgresLog
 from legato.ledger.sqlite import SqliteLedger
 
 
@@ -90,25 +102,114 @@ class World:
     def alive(self, owner: str) -> bool:
         return owner not in self.dead
 
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.clock.now += seconds
+
+    def time(self, at: float, expected: float) -> float:
+        """Return what `at` must be where time was expected to be `expected`."""
+        del at
+        return expected
+
+
+class OtherClock(World):
+    """A world in which a server tells the time; the leases it gave grow older when time is to pass."""
+
+    def __init__(self, connection: Any, schema: str) -> None:
+        super().__init__()
+        self._connection = connection
+        self._schema = schema
+
+    def advance(self, seconds: float) -> None:
+        super().advance(seconds)
+        older = "SET expires_at = expires_at - make_interval(secs => %s)"
+        self._connection.execute(f"UPDATE {self._schema}.leases {older}", (seconds,))
+
+    def time(self, at: float, expected: float) -> float:
+        del expected
+        assert abs(at - time.time()) < 600
+        return at
+
+
+Opening = Callable[[str], Ledger]
+"""Opens the ledger as the machine of that name would."""
+
+
+def in_sqlite(path: str, world: World) -> Opening:
+    return lambda _: SqliteLedger(path, [TALLY], clock=world.clock, salt=world.salt, alive=world.alive)
+
+
+def mirrored(log: Log, mirror: Path, world: World) -> Ledger:
+    return MirroredLedger(log, Mirroring(mirror), [TALLY], salt=world.salt, alive=world.alive)
+
+
+def in_bucket(store: Any, mirrors: Path, world: World) -> Opening:
+    def log() -> BucketLog:
+        return BucketLog(Objects(store, "team/ledger", "a bucket"), world.clock, world.salt)
+
+    return lambda machine: mirrored(log(), mirrors / f"{machine}.db", world)
+
+
+def in_postgres(address: str, mirrors: Path, world: World) -> Opening:
+    return lambda machine: mirrored(PostgresLog(address, world.alive), mirrors / f"{machine}.db", world)
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[S3]:
+    with running_s3() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    with running_postgres() as server:
+        yield server
+
+
+BACK_ENDS = ["sqlite file", "sqlite in memory", "memory bucket", "folder bucket", "s3 bucket", "postgresql"]
+
+
+@pytest.fixture(params=BACK_ENDS)
+def opening(request, tmp_path) -> Iterator[tuple[World, Opening]]:
+    name = f"t{uuid.uuid4().hex}"
+    world = World()
+    match request.param:
+        case "sqlite file":
+            yield world, in_sqlite(str(tmp_path / "ledger.db"), world)
+        case "sqlite in memory":
+            yield world, in_sqlite(":memory:", world)
+        case "memory bucket":
+            yield world, in_bucket(MemoryStore(), tmp_path, world)
+        case "folder bucket":
+            yield world, in_bucket(LocalStore(tmp_path / "bucket", mkdir=True), tmp_path, world)
+        case "s3 bucket":
+            yield world, in_bucket(request.getfixturevalue("s3").store(name), tmp_path, world)
+        case _:
+            server = request.getfixturevalue("postgres")
+            with server.connect() as connection:
+                world = OtherClock(connection, name)
+                yield world, in_postgres(server.address(name), tmp_path, world)
+
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def world(opening) -> World:
+    return opening[0]
 
 
-BACK_ENDS: dict[str, Callable[[Path], str]] = {
-    "sqlite file": lambda folder: str(folder / "ledger.db"),
-    "sqlite in memory": lambda _: ":memory:",
-}
+@pytest.fixture
+def ledger(opening) -> Iterator[Ledger]:
+    with closing(opening[1]("here")) as ledger:
+        yield ledger
 
 
-@pytest.fixture(params=sorted(BACK_ENDS))
-def ledger(request, tmp_path, world) -> Iterator[Ledger]:
-    opened = SqliteLedger(
-        BACK_ENDS[request.param](tmp_path), [TALLY], clock=world.clock, salt=world.salt, alive=world.alive
-    )
-    yield opened
-    opened.close()
+@pytest.fixture
+def another(opening, ledger, request) -> Iterator[Ledger]:
+    """The same ledger, as another machine has it (with SQLite: another process)."""
+    del ledger  # opened before
+    if request.node.callspec.params["opening"] == "sqlite in memory":
+        pytest.skip("a ledger in memory is one process's own")
+    with closing(opening[1]("there")) as other:
+        yield other
 
 
 def started(number: int, actor: str = "ann") -> RunStarted:
@@ -129,13 +230,15 @@ def alias(after: int) -> AliasMoved:
 
 def test_events_come_back_in_order_with_place_and_time(ledger, world):
     ledger.append([started(1), finished_step(1)])
-    world.clock.now += 1.5
+    world.advance(1.5)
     ledger.append([RunFinished(number=1, state="succeeded")])
 
     stored = list(ledger.events())
 
     assert [item.seq for item in stored] == [1, 2, 3]
-    assert [item.at for item in stored] == [1_700_000_000.25, 1_700_000_000.25, 1_700_000_001.75]
+    assert stored[0].at == stored[1].at == world.time(stored[0].at, 1_700_000_000.25)
+    assert stored[2].at == world.time(stored[2].at, 1_700_000_001.75)
+    assert stored[2].at >= stored[0].at
     assert [item.event for item in stored] == [
         started(1), finished_step(1), RunFinished(number=1, state="succeeded")
     ]  # fmt: skip
@@ -170,9 +273,12 @@ def test_many_events_are_yielded_and_may_be_appended_meanwhile(ledger):
 def test_tables_are_read_from_the_events_at_once(ledger, world):
     ledger.append([started(1), RunFinished(number=1, state="succeeded"), started(2, "bob")])
 
-    assert ledger.query("all_runs") == [
-        {"number": 1, "actor": "ann", "at": world.clock.now, "state": "succeeded"},
-        {"number": 2, "actor": "bob", "at": world.clock.now, "state": "running; still"},
+    rows = ledger.query("all_runs")
+
+    at = world.time(rows[0]["at"], world.clock.now)
+    assert rows == [
+        {"number": 1, "actor": "ann", "at": at, "state": "succeeded"},
+        {"number": 2, "actor": "bob", "at": at, "state": "running; still"},
     ]
     assert ledger.query("finished") == [{"number": 1}]
 
@@ -349,17 +455,17 @@ def test_acquire_returns_those_that_could_be_had(ledger):
 
 def test_acquiring_again_renews_and_keeps_the_fencing_number(ledger, world):
     (first,) = ledger.acquire(["key"], "ann", 60)
-    world.clock.now += 10
+    world.advance(10)
 
     (second,) = ledger.acquire(["key"], "ann", 60)
 
     assert second.fencing == first.fencing
-    assert second.expires_at == first.expires_at + 10
+    assert second.expires_at == world.time(second.expires_at, first.expires_at + 10)
 
 
 def test_an_expired_lease_is_taken_over_and_its_owner_can_do_nothing_with_it(ledger, world):
     (old,) = ledger.acquire(["key"], "ann", 60)
-    world.clock.now += 61
+    world.advance(61)
 
     (new,) = ledger.acquire(["key"], "bob", 60)
     ledger.release([old])
@@ -373,12 +479,12 @@ def test_an_expired_lease_is_taken_over_and_its_owner_can_do_nothing_with_it(led
 
 def test_a_renewed_lease_does_not_expire(ledger, world):
     (lease,) = ledger.acquire(["key"], "ann", 60)
-    world.clock.now += 50
+    world.advance(50)
     (renewed,) = ledger.renew([lease], 60)
-    world.clock.now += 50
+    world.advance(50)
 
     assert ledger.acquire(["key"], "bob", 60) == ()
-    assert renewed.expires_at == lease.expires_at + 50
+    assert renewed.expires_at == world.time(renewed.expires_at, lease.expires_at + 50)
 
 
 def test_a_dead_owners_lease_is_taken_over_at_once(ledger, world):
@@ -432,3 +538,94 @@ def test_a_child_process_must_not_use_the_ledger(ledger):
 
     assert os.waitstatus_to_exitcode(status) == 0
     assert ledger.append([started(1)])[0].seq == 1
+
+
+def test_another_machine_sees_what_was_appended(ledger, another):
+    ledger.append([started(1), alias(4)])
+
+    another.refresh()
+
+    assert list(another.events()) == list(ledger.events())
+    assert all_tables(another) == all_tables(ledger)
+    assert another.head() == ledger.head()
+
+
+def test_machines_that_decide_on_what_they_knew_last_decide_again(ledger, another):
+    def decide(query: Query) -> list[Event]:
+        return [started(query("next_number")[0]["number"])]
+
+    for machine in (ledger, another, another, ledger, ledger, another):
+        machine.transact(decide)
+
+    assert [row["number"] for row in ledger.query("all_runs")] == [1, 2, 3, 4, 5, 6]
+    assert ledger.verify() == another.verify() == []
+
+
+def test_what_a_machine_would_not_do_if_it_knew_is_not_done(ledger, another):
+    def first_only(query: Query) -> list[Event]:
+        return [] if query("all_runs") else [started(1)]
+
+    assert len(ledger.transact(first_only)) == 1
+    assert another.transact(first_only) == ()
+    with pytest.raises(ConflictError, match="at event 1, not at 0"):
+        another.append([alias(1)], expect=Expect(head=0))
+
+
+def test_a_lease_is_held_on_all_machines(ledger, another, world):
+    (mine,) = ledger.acquire(["key"], "ann", 60)
+
+    refused = another.acquire(["key"], "bob", 60)
+    world.advance(61)
+    (theirs,) = another.acquire(["key"], "bob", 60)
+
+    assert refused == ()
+    assert theirs.fencing > mine.fencing
+    assert ledger.renew([mine], 60) == ()
+    with pytest.raises(ConflictError, match="ann has lost its lease on 'key'"):
+        ledger.append([started(1)], expect=Expect(leases=(mine,)))
+
+
+def test_a_lease_given_back_with_an_append_is_free_for_all_machines(ledger, another):
+    (mine,) = ledger.acquire(["key"], "ann", 60)
+    ledger.append([started(1)], expect=Expect(leases=(mine,)), release=[mine])
+
+    assert [lease.name for lease in another.acquire(["key"], "bob", 60)] == ["key"]
+
+
+def test_a_redaction_blanks_on_all_machines(ledger, another):
+    ledger.append([started(1, "a secret"), started(2)])
+    another.refresh()
+
+    ledger.append([PayloadRedacted(seq=1, why="a token")])
+    another.refresh()
+
+    assert next(iter(another.events())).event == Redacted(kind="run.started", by=3)
+    assert [row["number"] for row in another.query("all_runs")] == [2]
+    assert another.verify() == ledger.verify() == []
+
+
+def test_waiting_ends_when_the_time_is_over_or_something_is_there(ledger):
+    assert ledger.wait(0, 0.05) is False
+
+    ledger.append([started(1)])
+
+    assert ledger.wait(0, 60) is True
+    assert ledger.wait(1, 0) is False
+
+
+def test_waiting_ends_when_another_machine_appends(ledger, another):
+    told = []
+    waiting = threading.Thread(target=lambda: told.append(ledger.wait(0, 60)))
+    waiting.start()
+
+    another.append([started(1)])
+    waiting.join(60)
+
+    assert told == [True]
+    assert [item.seq for item in ledger.events()] == [1]
+
+
+def test_leases_alone_do_not_end_the_waiting(ledger, another):
+    another.acquire(["key"], "ann", 60)
+
+    assert ledger.wait(0, 0.05) is False

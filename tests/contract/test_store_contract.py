@@ -1,34 +1,74 @@
 """The contract of `legato.store.Store`, over every back end that ships."""
 
+import contextlib
 import io
 import os
+import random
 import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from itertools import count
 from pathlib import Path
 
 import pytest
+from bucket_servers import SERVERS, Server
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from legato.domain.artifacts import ManifestEntry
 from legato.domain.digests import Digest, digest_of
 from legato.domain.errors import ConfigurationError, ConflictError, MissingError
-from legato.store import Placed, Store, read_manifest, write_manifest
+from legato.store import Depot, Placed, Store, pull, push, read_manifest, write_manifest
+from legato.store.bucket import BucketStore
+from legato.store.bucket_address import open_bucket
+from legato.store.bucket_requests import Patience
 from legato.store.directory import DirectoryStore
 from legato.store.memory import MemoryStore
 
+FOLDERS = count()
 NOWHERE = digest_of(b"never stored")
 
-BACK_ENDS: dict[str, Callable[[Path], Store]] = {
+PATIENCE = Patience(sleep=lambda _: None, jitter=random.Random(7))  # noqa: S311 - spreads waits, hides nothing
+
+
+def bucket_in(address: str, folder: Path, environment: Mapping[str, str] = {}) -> BucketStore:
+    return BucketStore(open_bucket(address, environment, PATIENCE), folder / "cache")
+
+
+BACK_ENDS: dict[str, Callable[[Path], Depot]] = {
     "memory": lambda folder: MemoryStore(folder / "files"),
     "directory": lambda folder: DirectoryStore(folder / "store"),
+    "bucket: memory": lambda folder: bucket_in("memory:", folder),
+    "bucket: folder": lambda folder: bucket_in(str(folder / "bucket"), folder),
 }
 
 
-@pytest.fixture(params=sorted(BACK_ENDS))
-def store(request, tmp_path) -> Store:
-    return BACK_ENDS[request.param](tmp_path)
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Callable[[str], Server]]:
+    started: dict[str, Server] = {}
+    with contextlib.ExitStack() as stack:
+
+        def server(name: str) -> Server:
+            if name not in started:
+                started[name] = stack.enter_context(SERVERS[name]())
+            return started[name]
+
+        yield server
+
+
+@pytest.fixture(params=[*BACK_ENDS, *(f"bucket: {name}" for name in SERVERS)])
+def store(request, tmp_path, servers) -> Depot:
+    if request.param in BACK_ENDS:
+        return BACK_ENDS[request.param](tmp_path / "own")
+    server = servers(request.param.removeprefix("bucket: "))
+    folder = f"/{next(FOLDERS)}?endpoint="
+    return bucket_in(server.address.replace("?endpoint=", folder), tmp_path / "own", server.environment)
+
+
+@pytest.fixture(params=BACK_ENDS)
+def offline_store(request, tmp_path) -> Depot:
+    """For what is decided before any server is asked."""
+    return BACK_ENDS[request.param](tmp_path / "own")
 
 
 @pytest.fixture
@@ -59,7 +99,7 @@ def contents(folder: Path) -> dict[str, tuple[bytes, bool]]:
     }
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.binary(max_size=5000))
 def test_what_is_put_comes_back_under_its_own_digest(store, data):
     digest = put(store, data)
@@ -137,9 +177,9 @@ def test_what_is_not_there_is_named(store, look):
     "bad", ["sha256:../../../../etc/passwd", "", "sha256:" + "A" * 64, "md5:" + "0" * 32]
 )
 @pytest.mark.parametrize("deed", ["open", "path", "delete"])
-def test_what_is_no_digest_never_becomes_a_path(store, bad, deed):
+def test_what_is_no_digest_never_becomes_a_path(offline_store, bad, deed):
     with pytest.raises(ConfigurationError, match="no digest"):
-        getattr(store, deed)(bad)
+        getattr(offline_store, deed)(bad)
 
 
 def test_delete_forgets_one_object_and_may_be_repeated(store):
@@ -304,14 +344,14 @@ def test_placing_a_file_as_a_tree_is_refused(store, tmp_path):
 @pytest.mark.parametrize(
     "path", ["../up", "/etc/passwd", "a/../../b", "a//b", "./a", "a/", "", "a\0b", "..\\up"]
 )
-def test_a_manifest_that_reaches_outside_is_never_followed(store, tmp_path, path):
-    file = put(store, b"payload")
+def test_a_manifest_that_reaches_outside_is_never_followed(offline_store, tmp_path, path):
+    file = put(offline_store, b"payload")
     hostile = b'{"files":[' + write_entry(path, file) + b"]}"
-    digest = put(store, hostile)
+    digest = put(offline_store, hostile)
     before = sorted(tmp_path.rglob("*"))
 
     with pytest.raises(ConfigurationError):
-        store.place(digest, tree=True, target=tmp_path / "root" / "copy")
+        offline_store.place(digest, tree=True, target=tmp_path / "root" / "copy")
 
     assert [item for item in sorted(tmp_path.rglob("*")) if item not in before] in ([], [tmp_path / "root"])
 
@@ -371,11 +411,11 @@ def _not_utf8(folder: Path) -> None:
         (_not_utf8, "UTF-8"),
     ],
 )
-def test_a_folder_that_no_manifest_can_hold_is_refused_by_name(store, folder, make, reason):
+def test_a_folder_that_no_manifest_can_hold_is_refused_by_name(offline_store, folder, make, reason):
     make(folder)
 
     with pytest.raises(ConfigurationError, match=reason) as caught:
-        store.put_path(folder)
+        offline_store.put_path(folder)
 
     assert "bad" in caught.value.message
     assert caught.value.hint
@@ -417,3 +457,126 @@ def test_sync_may_be_called_at_any_time(store):
     store.sync()
 
     assert store.has([digest]) == {digest}
+
+
+def sources(*items: bytes) -> list[tuple[Digest, Callable[[], io.BytesIO]]]:
+    return [(digest_of(data), lambda data=data: io.BytesIO(data)) for data in items]
+
+
+def test_many_objects_go_in_and_come_out(store):
+    items = [b"", b"small", os.urandom(300_000), b"zeros" + bytes(2 << 20), os.urandom(3 << 20)]
+    told: list[int] = []
+
+    store.put_many(sources(*items), told.append)
+    found = {digest: stream.read() for digest, stream in store.open_many(map(digest_of, items))}
+
+    assert found == {digest_of(data): data for data in items}
+    assert sum(told) == sum(map(len, items))
+
+
+def test_known_objects_are_not_opened_again(store):
+    store.put_many(sources(b"known"), lambda _: None)
+
+    store.put_many([(digest_of(b"known"), lambda: pytest.fail("opened"))], lambda _: None)
+
+    assert store.has([digest_of(b"known")])
+
+
+def test_bytes_that_are_not_what_they_are_called_are_refused(store):
+    with pytest.raises(MissingError, match="damaged"):
+        store.put_many([(NOWHERE, lambda: io.BytesIO(b"something else"))], lambda _: None)
+
+    assert list(store.list()) == []
+
+
+def test_long_bytes_that_are_not_what_they_are_called_are_refused(store):
+    with pytest.raises(MissingError, match="damaged"):
+        store.put_many([(NOWHERE, lambda: io.BytesIO(os.urandom(3 << 20)))], lambda _: None)
+
+    assert list(store.list()) == []
+
+
+def test_objects_of_many_that_are_not_read_are_passed_over(store):
+    items = [os.urandom(400_000) for _ in range(3)]
+    store.put_many(sources(*items), lambda _: None)
+
+    found = {digest: stream.read(3) for digest, stream in store.open_many(map(digest_of, items))}
+
+    assert found == {digest_of(data): data[:3] for data in items}
+
+
+def test_opening_many_names_the_one_that_is_not_there(store):
+    here = put(store, b"here")
+
+    with pytest.raises(MissingError, match=NOWHERE):
+        [stream.read() for _, stream in store.open_many([here, NOWHERE])]
+
+
+def test_about_says_size_and_kind_of_what_is_there(store, folder):
+    placed = store.put_path(folder)
+
+    found = store.about([placed.digest, digest_of(b"a"), NOWHERE])
+
+    assert {digest: held.tree for digest, held in found.items()} == {
+        placed.digest: True,
+        digest_of(b"a"): False,
+    }
+    assert found[digest_of(b"a")].size_bytes == 1
+
+
+def test_a_sweep_leaves_what_is_wanted_and_the_files_of_its_trees(store, folder, tmp_path):
+    wanted = store.put_path(folder)
+    loose, unwanted = put(store, os.urandom(200_000)), put(store, os.urandom(200_001))
+    before = contents(folder)
+
+    dry = store.sweep([wanted.digest, loose], grace_s=0, dry_run=True)
+    still = store.has([unwanted])
+    done = store.sweep([wanted.digest, loose], grace_s=0)
+    store.place(wanted.digest, tree=True, target=tmp_path / "out")
+
+    assert dry == done
+    assert dry.freed_bytes >= 200_001
+    assert still == {unwanted}
+    assert store.verify([wanted.digest, loose, unwanted]) == {wanted.digest, loose}
+    assert unwanted not in set(store.list())
+    assert contents(tmp_path / "out") == before
+
+
+def test_a_sweep_spares_what_was_put_within_the_grace(store):
+    young = put(store, b"young")
+
+    swept = store.sweep([])
+
+    assert swept.freed_bytes == 0
+    assert read(store, young) == b"young"
+
+
+def test_what_was_swept_can_be_put_again(store):
+    data = os.urandom(100_000)
+    put(store, data)
+    store.sweep([], grace_s=0)
+
+    digest = put(store, data)
+
+    assert read(store, digest) == data
+    assert store.verify([digest]) == {digest}
+
+
+def test_a_tree_is_pushed_and_pulled_whole_and_only_once(store, folder, tmp_path):
+    here, there = DirectoryStore(tmp_path / "here"), DirectoryStore(tmp_path / "there")
+    placed = here.put_path(folder)
+    told: list[tuple[int, int]] = []
+
+    first = push(here, store, [placed.digest], lambda done, total: told.append((done, total)))
+    second = push(here, store, [placed.digest])
+    pulled = pull(store, there, [placed.digest])
+
+    assert (first.moved_objects, second.moved_objects, pulled.moved_objects) == (4, 0, 4)
+    assert told[0][0] == 0
+    assert told[-1] == (first.moved_bytes, first.moved_bytes)
+    assert there.verify([placed.digest]) == {placed.digest}
+
+
+def test_pushing_what_is_not_here_names_it(store, tmp_path):
+    with pytest.raises(MissingError, match=NOWHERE):
+        push(DirectoryStore(tmp_path / "empty"), store, [NOWHERE])

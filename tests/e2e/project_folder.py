@@ -15,6 +15,8 @@ from pathlib import Path
 TIMEOUT_S = 60
 OURS = re.compile(r'File "[^"]*(?:src/legato|site-packages/legato)/')
 COLOURS = {"NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE"}
+SERVICES = {"CI", "GITHUB_ACTIONS", "GITLAB_CI", "JENKINS_URL", "CIRCLECI", "TF_BUILD"}
+"""Set where these tests themselves run on a CI service; the person who types here is on a laptop."""
 
 
 class Ran:
@@ -65,7 +67,9 @@ class Project:
         path.write_text(before.replace(old, new), encoding="utf-8")
 
     def environment(self, extra=None):
-        return {name: value for name, value in os.environ.items() if name not in COLOURS} | (extra or {})
+        return {name: value for name, value in os.environ.items() if name not in COLOURS | SERVICES} | (
+            extra or {}
+        )
 
     def begin(self, *words, env=None, at=".", **more):
         """Start a command and return its process."""

@@ -33,7 +33,7 @@ def test_a_second_backfill_runs_only_what_is_missing(project):
 
     ran = project.legato("run", "-q", "--each", "as_of=2026-10-03..2026-10-05", "--json")
 
-    assert len(project.legato("runs", "--json").lines()) == 3
+    assert sum(run["computed"] for run in project.legato("runs", "--json").lines()) == 3
     assert ran.lines()[-1]["codes"] == [0, 0, 0]
 
 

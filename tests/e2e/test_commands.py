@@ -257,6 +257,30 @@ def test_init_adopts_scripts_and_data(project):
     assert set(project.run().values()) == {"computed"}
 
 
+def test_init_looks_at_what_a_repository_is_made_of(project):
+    project.write("prepare.py", 'import tidy\nrows = open("data/raw.csv").read()\nprint(tidy.up(rows))\n')
+    project.write("tidy.py", "print('a module that others import')\n\ndef up(rows):\n    return rows\n")
+    project.write("data/raw.csv", "a\n1\n")
+    project.write("data/class.csv", "a\n1\n")
+    project.write("table.csv", "a\n1\n")
+    project.write("settings.json", "{}")
+    for number in range(9):
+        project.write(f"data/parts/{number}.csv", "a\n")
+    project.write("work/venv2/pyvenv.cfg", "")
+    project.write("work/venv2/bin.py", "if __name__ == '__main__':\n    pass\n")
+    project.write("look.ipynb", "{}")
+    project.write("data/big.csv.dvc", "")
+
+    told = project.legato("init", "--json").json()
+
+    assert told["written"] == ["pipeline.py"]
+    assert "runs 1 script and names 4 datasets" in told["advice"][0]
+    assert any("look.ipynb" in line for line in told["advice"])
+    assert any("data/big.csv; dvc pull" in line for line in told["advice"])
+    assert set(project.plan()) == {"table", "raw", "data_class", "parts", "prepare"}
+    assert set(project.run().values()) == {"computed"}
+
+
 def test_git_does_not_see_the_state(project):
     project.chain(1)
     subprocess.run(["git", "init", "-q", "."], cwd=project.root, check=True)

@@ -5,6 +5,8 @@ Rule: the debugger reads this terminal's input, and nothing of it becomes a resu
 
 import subprocess
 
+import pytest
+
 STEPS = """
 @lg.step
 def small() -> int:
@@ -90,3 +92,21 @@ def test_a_field_of_a_variant_is_found_by_its_full_name(project):
     assert "low is 25" in project.legato("debug", "other_total").out
     project.legato("get", "other.high", "-o", "high.json")
     assert (project.root / "high.json").read_text() == "75\n"
+
+
+@pytest.mark.parametrize("line", ["breakpoint()", "input('name? ')"])
+def test_a_step_that_asks_for_a_terminal_in_a_run_is_told_where_it_has_one(project, line):
+    project.pipeline(STEPS.replace("return small / by", f"{line}\n    return small / 1"))
+
+    ran = project.legato("run", code=1)
+
+    assert "legato debug STEP" in ran.err
+
+
+def test_the_debugger_of_a_run_shows_the_users_own_frames(project):
+    project.pipeline(STEPS)
+
+    _code, text = typed(project, ["run", "--pdb"], "p by + 40\nq\n")
+
+    assert "40" in text
+    assert "legato/app" not in text

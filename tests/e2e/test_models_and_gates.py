@@ -131,3 +131,184 @@ def test_models_of_a_project_without_any_is_no_error(project):
 
     assert ran.out == ""
     assert "no models yet" in ran.err
+
+
+LIGHT = """
+import numpy as np
+import polars as pl
+from pathlib import Path
+
+class Threshold:
+    feature_names_in_ = ("x",)
+
+    def __init__(self, at: float):
+        self.at = at
+
+    def predict(self, rows):
+        return (rows["x"].to_numpy() > self.at).astype(int)
+
+@lg.format(Threshold)
+class ThresholdFormat:
+    def save(self, value: Threshold, folder: Path) -> None:
+        (folder / "at").write_text(repr(value.at))
+
+    def load(self, folder: Path) -> Threshold:
+        return Threshold(float((folder / "at").read_text()))
+
+@lg.step
+def rows() -> pl.DataFrame:
+    return pl.DataFrame({{"x": np.linspace(-1, 1, 400)}})
+
+@lg.step
+def classifier(rows: pl.DataFrame, *, at: float = 0.0) -> Threshold:
+    return Threshold(at)
+
+@lg.step
+def evaluation(classifier: Threshold, rows: pl.DataFrame) -> lg.Evaluation:
+    truth = (rows["x"].to_numpy() > 0).astype(int)
+    return lg.Evaluation(ids=list(range(400)), labels=truth, predictions=classifier.predict(rows))
+
+tiny_model = lg.model("tiny", classifier, evaluation, gates=[{gates}])
+"""
+
+
+def light(root, gates):
+    project = Project(root)
+    project.pipeline(LIGHT.format(gates=gates))
+    return project
+
+
+def champion_of(project):
+    return project.legato("models", "show", "tiny@champion", "--json").json()
+
+
+@pytest.mark.parametrize(
+    "gates", ['lg.at_least("accuracy", 0.9)', 'lg.no_worse_than_champion("accuracy", margin=0.02)']
+)
+def test_code_that_is_taken_back_makes_the_older_version_champion_again(tmp_path, gates):
+    project = light(tmp_path / "p", gates)
+    old, new = "at: float = 0.0", "at: float = 0.001"
+
+    champions = []
+    for before, after in ((old, old), (old, new), (new, old), (old, new)):
+        project.edit("pipeline.py", before, after)
+        project.run()
+        champions.append(champion_of(project))
+    computed = project.computed()
+
+    artifacts = [champion["candidate"]["artifact"]["digest"] for champion in champions]
+    assert artifacts[0] == artifacts[2] != artifacts[1] == artifacts[3]
+    assert champions[3]["aliases"][0]["why"] == "the pipeline makes this version again"
+    assert computed == [], "nothing changed since"
+
+
+def test_a_promotion_by_hand_stays_until_there_is_a_new_candidate(tmp_path):
+    project = light(tmp_path / "p", 'lg.at_least("accuracy", 0.9)')
+    project.run()
+    project.edit("pipeline.py", "at: float = 0.0", "at: float = 0.001")
+    project.run()
+    project.legato("run")  # leaves a record for the fast path
+    project.legato("models", "promote", "tiny:1")
+
+    told = project.legato("run").text
+    after_run = champion_of(project)["number"]
+    again = project.legato("run")
+    project.edit("pipeline.py", "at: float = 0.001", "at: float = 0.002")
+    project.run()
+
+    assert "`legato models promote tiny:2`" in told
+    assert after_run == 1
+    assert "up to date" in again.text
+    assert champion_of(project)["number"] == 3
+
+
+BOOSTERS = """
+import lightgbm
+import numpy as np
+import polars as pl
+import xgboost
+
+@lg.step
+def rows() -> pl.DataFrame:
+    values = np.linspace(-1, 1, 400)
+    return pl.DataFrame({"id": range(400), "x": values, "z": values**2, "y": (values > 0).astype(int)})
+
+@lg.step
+def xgb_trees(rows: pl.DataFrame) -> xgboost.Booster:
+    data = xgboost.DMatrix(rows.select("x", "z"), label=rows["y"].to_numpy())
+    return xgboost.train({"objective": "binary:logistic", "nthread": 1}, data, 5)
+
+@lg.step
+def lgb_trees(rows: pl.DataFrame) -> lightgbm.Booster:
+    data = lightgbm.Dataset(rows.select("x", "z").to_pandas(), rows["y"].to_numpy())
+    return lightgbm.train({"objective": "binary", "verbose": -1, "num_threads": 1}, data, 5)
+
+@lg.step
+def xgb_evaluation(xgb_trees: xgboost.Booster, rows: pl.DataFrame) -> lg.Evaluation:
+    scores = xgb_trees.inplace_predict(rows.select("x", "z"))
+    return lg.Evaluation(ids=rows["id"], labels=rows["y"], predictions=(scores > 0.5).astype(int))
+
+@lg.step
+def lgb_evaluation(lgb_trees: lightgbm.Booster, rows: pl.DataFrame) -> lg.Evaluation:
+    scores = lgb_trees.predict(rows.select("x", "z").to_pandas())
+    return lg.Evaluation(ids=rows["id"], labels=rows["y"], predictions=(scores > 0.5).astype(int))
+
+xgb_model = lg.model("xgb", xgb_trees, xgb_evaluation, gates=[lg.at_least("accuracy", 0.9)])
+lgb_model = lg.model("lgb", lgb_trees, lgb_evaluation, gates=[lg.at_least("accuracy", 0.9)])
+xgb_endpoint = lg.endpoint("xgb", xgb_model)
+lgb_endpoint = lg.endpoint("lgb", lgb_model)
+"""
+
+
+@pytest.fixture(scope="module")
+def boosters(tmp_path_factory):
+    """A project whose raw boosters answer at two endpoints; a test may stop them, and leaves them running."""
+    project = Project(tmp_path_factory.mktemp("boosters") / "project")
+    project.pipeline(BOOSTERS)
+    project.run()
+    yield project
+    for name in ("xgb", "lgb"):
+        project.legato("serve", "--stop", name)
+
+
+def test_raw_boosters_go_from_a_step_to_an_answer_over_http(boosters):
+    boosters.write("ask.csv", "x,z\n0.9,0.81\n-0.9,0.81\n")
+
+    for name in ("xgb", "lgb"):
+        high, low = (
+            row["predictions"] for row in boosters.legato("predict", name, "ask.csv", "--json").lines()
+        )
+
+        assert low < 0.5 < high
+
+
+def test_predict_asks_a_version_or_alias_whether_it_answers_at_an_endpoint_or_not(boosters):
+    boosters.write("ask.csv", "x,z\n0.9,0.81\n")
+
+    answers = [
+        boosters.legato("predict", name, "ask.csv", "--json").lines()
+        for name in ("xgb", "xgb:1", "xgb@champion")
+    ]
+    boosters.legato("serve", "--stop", "xgb")
+    answers += [
+        boosters.legato("predict", name, "ask.csv", "--json").lines() for name in ("xgb:1", "xgb@champion")
+    ]
+    boosters.legato("run")
+
+    assert len(answers[0]) == 1
+    assert all(answer == answers[0] for answer in answers)
+
+
+def test_a_plan_says_of_an_endpoint_what_a_run_does(boosters):
+    boosters.legato("run")
+    standing = boosters.plan()["lgb_endpoint"]
+    boosters.legato("serve", "--stop", "lgb")
+    stopped = boosters.plan()["lgb_endpoint"]
+    ran = boosters.computed()
+    boosters.edit("pipeline.py", "data, 5)\n\n@lg.step\ndef lgb_trees", "data, 6)\n\n@lg.step\ndef lgb_trees")
+    waiting = boosters.plan()["xgb_endpoint"]
+
+    assert standing["decision"] == "reuse"
+    assert (stopped["decision"], stopped["causes"][0]["change"]) == ("run", "does not answer")
+    assert ran == ["lgb_endpoint"]
+    assert waiting["decision"] == "may run"

@@ -77,3 +77,42 @@ def test_steps_are_functions_outside_a_run(project):
     )
 
     assert notebook(project, "import pipeline\nprint(pipeline.doubled(4))").endswith("8")
+
+
+def test_a_notebook_needs_to_import_nothing_of_the_users_own(project):
+    project.write(
+        "words.py",
+        """
+        import legato as lg
+
+        class Words:
+            def __init__(self, words):
+                self.words = words
+
+        @lg.format(Words)
+        class WordsFormat:
+            def save(self, value, folder):
+                (folder / "words.txt").write_text(" ".join(value.words))
+
+            def load(self, folder):
+                return Words((folder / "words.txt").read_text().split())
+        """,
+    )
+    project.pipeline(
+        """
+        from collections import OrderedDict
+        from words import Words
+
+        @lg.step
+        def words() -> Words:
+            return Words(["a", "b"])
+
+        @lg.step
+        def ordered() -> lg.Pickled[OrderedDict]:
+            return OrderedDict(a=1)
+        """
+    )
+    project.run()
+
+    assert notebook(project, 'print(lg.load("words").words)') == "['a', 'b']"
+    assert notebook(project, 'print(dict(lg.load("ordered", allow_unsafe=True)))') == "{'a': 1}"

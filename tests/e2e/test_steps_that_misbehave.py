@@ -230,3 +230,68 @@ def test_steps_run_side_by_side_as_far_as_their_cores_reach(project, tmp_path):
     project.run()
 
     assert project.got("left") == project.got("right") == "true"
+
+
+@pytest.mark.parametrize(
+    ("says", "does", "told"),
+    [
+        ("int", "'three'", "returned 'three' of type str, not the int"),
+        ("int", "None", "returned None, not the int"),
+        ("Path", "'out.txt'", "of type str, not the pathlib.Path"),
+        ("list", "(1, 2)", "of type tuple, not the list"),
+        ("Literal['a', 'b']", "'c'", "not the Literal['a', 'b']"),
+    ],
+)
+def test_a_step_that_returns_something_else_than_it_says_is_refused(project, says, does, told):
+    project.pipeline(
+        f"""
+        from pathlib import Path
+        from typing import Literal
+
+        @lg.step
+        def bad() -> {says}:
+            return {does}
+        """
+    )
+
+    assert told in project.legato("run", code=1).err
+
+
+def test_a_step_may_return_what_stands_for_the_type_it_says(project):
+    project.pipeline(
+        """
+        from collections.abc import Mapping
+        from typing import Any, NamedTuple
+        import numpy as np
+
+        class Found(NamedTuple):
+            share: float
+            rows: int
+            names: Mapping[str, int]
+            rest: Any
+
+        @lg.step
+        def found() -> Found:
+            return Found(share=np.float32(0.5), rows=np.int64(3), names={"a": 1}, rest=None)
+
+        @lg.step
+        def maybe() -> "int | None":
+            return None
+        """
+    )
+
+    assert project.computed() == ["found", "maybe"]
+
+
+def test_a_step_that_closes_our_descriptors_is_told_so(project):
+    beside(project, "os.closerange(3, 64)\nreturn 1")
+
+    ran = project.legato("run", code=1)
+
+    assert "closed file descriptors that it had not opened" in ran.err
+
+
+def test_a_step_that_closes_its_stdout_still_returns(project):
+    beside(project, "print('last words')\nsys.stdout.close()\nreturn 1")
+
+    assert project.run()["bad"] == "computed"

@@ -381,10 +381,23 @@ def test_a_step_that_acts_outside_is_held_where_it_may_not(project):
             return mail
         """
     )
-    project.write("legato.toml", "[environments.production]\n")
+    project.write("legato.toml", '[environments.production]\nbuilt_by = "laptop"\n')
 
     assert project.run() == {"report": "computed", "mail": "held", "archived": "held"}
     assert {step["decision"] for step in project.plan().values()} == {"reuse", "hold"}
     production = project.legato("run", "--environment", "production")
     assert "left this machine: mail" in production.out
     assert project.run("--environment", "production")["mail"] == "reused"
+
+
+def test_a_root_of_several_pipelines_names_them(project):
+    project.write("legato.toml", "")
+    for member in ("churn", "teams/fraud"):
+        project.write(
+            f"{member}/pipeline.py", "import legato as lg\n\n@lg.step\ndef one() -> int:\n    return 1\n"
+        )
+
+    ran = project.legato("run", code=4)
+
+    assert "the pipelines here: churn, teams/fraud; write for example: legato run churn:" in ran.err
+    assert project.run("churn:") == {"one": "computed"}

@@ -12,8 +12,9 @@ import msgspec
 
 from legato.domain.artifacts import Artifact
 from legato.domain.digests import canonical
+from legato.domain.elements import ELEMENTS, GATHERED, pack, unpack
 from legato.domain.events import RunStarted
-from legato.domain.graph import Graph, Input, Node, Output, Setting, Words
+from legato.domain.graph import Axis, AxisValue, Graph, Input, Node, Output, Setting, Words
 from legato.domain.keys import Ingredient, Read
 from legato.domain.messages import Failed, Finished, Sample, WorkOrder
 from legato.engine.files import Files, file_digest, listing_digest
@@ -49,6 +50,64 @@ def node(name, *needs, kind="step", after=(), settings=None, **words):
     )
 
 
+def elements(source):
+    """Return the node that takes the artifact `source` apart."""
+    name = f"{source}.elements"
+    return Node(
+        name=name,
+        kind="elements",
+        inputs=(Input(parameter="whole", artifact=source),),
+        outputs=(Output(artifact=name),),
+    )
+
+
+def each(name, source, *needs, parameter="item", axes=(), **more):
+    """Return a node that runs once for each element of the artifact `source`."""
+    own = over(source, parameter)
+    taken = Input(parameter=parameter, artifact=own.source, part="element")
+    return fanned(name, (*axes, own), *needs, inputs=(taken,), **more)
+
+
+def fanned(name, axes, *needs, inputs=(), gathers=(), matrix=(), **more):
+    """Return a node that is fanned out over `axes`; it sets the parameters in `matrix`."""
+    fields = {field: more.pop(field) for field in ("kind", "after", "when") if field in more}
+    kind = fields.pop("kind", "step")
+    return Node(
+        name=name,
+        kind=kind,
+        inputs=(
+            *inputs,
+            *(Input(parameter=need, artifact=need) for need in needs),
+            *(Input(parameter=need, artifact=need, part="gathered") for need in gathers),
+        ),
+        outputs=(Output(artifact=name),) if kind != "check" else (),
+        settings=tuple(Setting(name=one, wire="0", shown="0", origin="matrix") for one in matrix),
+        axes=tuple(axes),
+        words=Words(**more),
+        **fields,
+    )
+
+
+def gather(name, *families, **words):
+    """Return a node that takes all elements of `families`."""
+    return fanned(name, (), gathers=families, **words)
+
+
+def over(source, parameter="item"):
+    """Return the axis of the elements of an artifact."""
+    return Axis(name=parameter, source=f"{source}.elements")
+
+
+def matrix(name, *values):
+    """Return the axis of a parameter's values."""
+    return Axis(
+        name=name,
+        values=tuple(
+            AxisValue(key=str(value), wire=json.dumps(value), shown=repr(value)) for value in values
+        ),
+    )
+
+
 class Clock:
     """Seconds that pass only when someone waits."""
 
@@ -67,6 +126,10 @@ class WaitingPlatform(InlinePlatform):
         self._world_clock = clock
         self._world = world
 
+    def start(self, job):
+        self._world.jobs.append(job)
+        super().start(job)
+
     def poll(self, timeout_s):
         reports = super().poll(0)
         if not reports and timeout_s:
@@ -84,7 +147,11 @@ class Steps:
     def call(self, node, inputs):
         parts = [
             Ingredient("kind", "", "step/1"),
-            Ingredient("closure", "code", str(self._world.versions.get(node.name, node.name))),
+            Ingredient(
+                "closure",
+                "code",
+                str(self._world.versions.get(node.template or node.name, node.template or node.name)),
+            ),
             *(Ingredient("parameter", s.name, s.wire, s.shown) for s in node.settings),
             *(Ingredient("input", name, artifact.digest) for name, artifact in inputs.items()),
         ]
@@ -122,11 +189,12 @@ class World:
         self.clock = Clock()
         self.functions = dict(functions or {})
         self.versions = {}
-        self.formats = {"json/1"}
+        self.formats = {"json/1", ELEMENTS}
         self.secrets = {}
         self.ran = []
         self.acted = []
         self.progress = []
+        self.jobs = []
         self.dead = set()
         self.world_changed = True
         self.while_waiting = lambda: None
@@ -141,14 +209,25 @@ class World:
         )
         (root / "work").mkdir()
         (root / "repository").mkdir()
-        self.kinds = {"step": Steps(self), "check": Steps(self), "look": Looks(self)}
+        self.kinds = {"step": Steps(self), "check": Steps(self), "elements": Steps(self), "look": Looks(self)}
 
     def artifact(self, value):
         data = canonical(value)
         return Artifact(digest=self.store.put(io.BytesIO(data)), size_bytes=len(data), format="json/1")
 
     def value(self, artifact):
-        return json.loads(self.store.open(artifact.digest).read())
+        data = self.store.open(artifact.digest).read()
+        if artifact.format != GATHERED:
+            return json.loads(data)
+        family = unpack(data)
+        missing = {"missing": list(family.missing)} if family.missing else {}
+        return {key: self.value(item) for key, item in family.items.items()} | missing
+
+    def apart(self, whole):
+        """Return the artifact of the elements of a list or mapping."""
+        items = whole if isinstance(whole, dict) else {str(item): item for item in whole}
+        data = pack({key: self.artifact(item) for key, item in items.items()})
+        return Artifact(digest=self.store.put(io.BytesIO(data)), size_bytes=len(data), format=ELEMENTS)
 
     def results(self):
         files = Files(str(self.root / "repository"), {}, int(self.clock() * 1e9))
@@ -191,9 +270,14 @@ class World:
 
     def _execute(self, payload, say):
         order = _ORDER.decode(payload)
-        self.ran.append(order.node)
+        self.ran.append(order.element or order.node)
         inputs = {given.parameter: self.value(given.artifact) for given in order.inputs}
+        inputs |= {s.name: json.loads(s.wire) for s in order.settings if s.origin == "matrix"}
         function = self.functions.get(order.node, lambda **_: 1)
+        if order.kind == "elements":
+            outputs = {"": self.apart(inputs["whole"])}
+            say(_ENCODER.encode(Finished(outputs=outputs)))
+            return
         try:
             value = function(**inputs)
         except ArithmeticError as error:

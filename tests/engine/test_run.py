@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 
 from legato.domain.errors import ConfigurationError
 from legato.domain.events import RunFinished, StepFailed, StepFinished
-from legato.domain.graph import Node, Output
+from legato.domain.graph import Node, Output, Words
 from legato.domain.progress import Began, Ended, Planned, Printed, Retrying, Sampled
 from legato.engine import read
-from legato.engine.run import FIRST_BACKOFF_S
 from legato.engine.schedule import Budget
 
 
@@ -119,8 +118,8 @@ def test_retries_wait_longer_each_time(world):
 
     assert ran.states == {"a": "computed"}
     first, second, third = tries
-    assert second - first == pytest.approx(FIRST_BACKOFF_S)
-    assert third - second == pytest.approx(2 * FIRST_BACKOFF_S)
+    assert second - first == pytest.approx(Words().backoff_s)
+    assert third - second == pytest.approx(2 * Words().backoff_s)
     assert [(p.attempt, p.message) for p in world.progress if isinstance(p, Retrying)] == [
         (1, "attempt 1"),
         (2, "attempt 2"),

@@ -28,7 +28,7 @@ def shown(collected, name):
 def test_a_shared_parameter_is_one_value_for_all_that_name_it(studio, override):
     collected = studio.collect(STEPS, override("e.bound=1"), override("limit=5"))
 
-    day = ("datetime.date(2026, 1, 1)", "default", "as_of")
+    day = ("2026-01-01", "default", "as_of")
     assert shown(collected, "a") == {"as_of": day, "trees": ("100", "default", "")}
     assert shown(collected, "b")["as_of"] == day
     assert shown(collected, "e") == {"day": day, "bound": ("1.0", "option", "")}
@@ -39,7 +39,7 @@ def test_using_beats_a_default_and_a_shared_value(studio):
     collected = studio.collect(STEPS)
 
     assert shown(collected, "c")["trees"] == ("300", "using", "")
-    assert shown(collected, "d")["as_of"] == ("datetime.date(2020, 2, 2)", "using", "")
+    assert shown(collected, "d")["as_of"] == ("2020-02-02", "using", "")
 
 
 def test_a_value_from_outside_beats_using(studio, override):
@@ -48,7 +48,7 @@ def test_a_value_from_outside_beats_using(studio, override):
     assert shown(collected, "c")["trees"] == ("7", "option", "")
     assert shown(collected, "b")["trees"] == ("200", "default", "")
     for name in "abcd":
-        assert shown(collected, name)["as_of"][0] == "datetime.date(2026, 5, 5)"
+        assert shown(collected, name)["as_of"][0] == "2026-05-05"
 
 
 def test_a_later_value_wins_over_an_earlier_one(studio, override):
@@ -66,7 +66,7 @@ def test_a_later_value_wins_over_an_earlier_one(studio, override):
 def test_a_parameter_given_to_one_step_no_longer_follows_the_shared_one(studio, override):
     collected = studio.collect(STEPS, override("a.as_of=2026-05-05"))
 
-    assert shown(collected, "a")["as_of"] == ("datetime.date(2026, 5, 5)", "option", "")
+    assert shown(collected, "a")["as_of"] == ("2026-05-05", "option", "")
     assert shown(collected, "b")["as_of"][2] == "as_of"
 
 

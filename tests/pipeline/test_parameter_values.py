@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from legato.domain.errors import ConfigurationError
-from legato.pipeline.values import comes_back, fitted, from_json, from_text, from_wire, wire_of
+from legato.pipeline.values import comes_back, fitted, from_json, from_text, from_wire, typed, wire_of
 
 
 class Colour(enum.Enum):
@@ -220,3 +220,24 @@ def test_every_record_comes_back_equal(value):
     assert from_wire(Window, wire_of(value)) == value
     assert from_wire(Window | None, wire_of(value)) == value
     assert from_wire(tuple[Window, ...], wire_of((value,))) == (value,)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "shown"),
+    [
+        (dt.date, dt.date(2026, 11, 1), "2026-11-01"),
+        (Colour, Colour.BLUE, "BLUE"),
+        (Level, Level.LOW, "LOW"),
+        (tuple[int, ...], (1, 2), "[1,2]"),
+        (tuple[dt.date, str], (dt.date(2026, 11, 1), "a,b"), '["2026-11-01","a,b"]'),
+        (Window, Window(days=3), '{"colour":"RED","days":3,"share":0.5}'),
+        (Pair, Pair(left=1), '{"left":1,"right":"x"}'),
+        (str, "eu west", "eu west"),
+        (float, float("inf"), "inf"),
+        (int | None, None, "None"),
+        (bool, True, "True"),
+    ],
+)
+def test_a_value_is_shown_as_it_can_be_typed(annotation, value, shown):
+    assert typed(value) == shown
+    assert from_text(annotation, shown) == value

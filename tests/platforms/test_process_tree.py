@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from legato.platforms import fork_safety, process_tree
+from legato.platforms.linux import same_memory
 from legato.platforms.thread_limits import VARIABLES, limited, threads_for
 
 pytestmark = [
@@ -66,18 +67,32 @@ def test_threads_are_not_taken_for_children():
 
 
 def test_what_a_family_holds_counts_its_children():
-    script = "import subprocess, sys; kept = bytearray(b'x' * 60_000_000); {}; input()"
+    script = "import subprocess, sys; kept = bytearray(60_000_000); {}; input()"
     child = f"subprocess.Popen([sys.executable, '-c', {script.format('0')!r}])"
     root = subprocess.Popen([sys.executable, "-c", script.format(child)], stdin=subprocess.PIPE)
 
     until = time.perf_counter() + 10
-    while process_tree.resident_bytes(root.pid, 0) < 120_000_000:
+    while process_tree.resident_bytes(root.pid, 0, same_memory) < 120_000_000:
         assert time.perf_counter() < until
     held = process_tree.resident_bytes(root.pid, 10**12)
 
     process_tree.stop_all(root.pid)
     root.communicate()
     assert 120_000_000 < held < 250_000_000
+
+
+def test_a_program_that_is_being_started_is_not_counted_as_a_second_copy_of_its_parent():
+    child = "import ctypes, time; pid = ctypes.CDLL(None).vfork(); time.sleep(60)"
+    root = subprocess.Popen([sys.executable, "-c", f"kept = bytearray(80_000_000); {child}"])
+    descend(root.pid, 1)
+
+    once = process_tree.resident_bytes(root.pid, 1, same_memory)
+
+    twice = process_tree.resident_bytes(root.pid, 1)
+    process_tree.stop_all(root.pid)
+    root.wait()
+    assert once < 120_000_000
+    assert twice > 160_000_000
 
 
 def test_a_process_that_has_ended_holds_nothing():

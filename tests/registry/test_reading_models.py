@@ -8,7 +8,7 @@ from models_in import FAIL, PASS, candidate, open_ledger
 from legato.domain.errors import ConfigurationError, MissingError
 from legato.domain.events import PayloadRedacted
 from legato.registry import deeds, read
-from legato.registry.moves import Request
+from legato.registry.moves import Judged, Request
 from legato.registry.reference import Reference, parse
 
 
@@ -32,7 +32,7 @@ def test_a_version_shows_where_it_comes_from_and_what_its_gates_found(ledger):
         platform="linux-x86_64-cpython-3.11",
         key="k1:1",
     )
-    deeds.register(ledger, registered, actor="ada")
+    deeds.register(ledger, registered, Judged(actor="ada"))
     version = read.version(ledger, "wine:1")
 
     assert version.lineage == registered.lineage

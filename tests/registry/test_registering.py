@@ -6,7 +6,7 @@ from models_in import FAIL, OPEN, PASS, candidate, open_ledger
 from legato.domain.errors import ConfigurationError
 from legato.domain.events import kind_of
 from legato.registry import deeds, read
-from legato.registry.moves import Request
+from legato.registry.moves import Judged, Request
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def kinds(ledger):
 
 
 def test_the_first_that_passes_is_champion(ledger):
-    found = deeds.register(ledger, candidate("a", PASS, PASS), actor="ada")
+    found = deeds.register(ledger, candidate("a", PASS, PASS), Judged(actor="ada"))
 
     assert (found.candidate, found.version, found.before, found.champion, found.first) == (1, 1, 0, 1, True)
     assert kinds(ledger) == ["candidate.registered", "version.created", "alias.moved"]
@@ -96,8 +96,8 @@ def test_the_champion_of_another_environment_does_not_move(ledger):
 
 def test_a_champion_that_moved_meanwhile_is_not_overruled(ledger):
     deeds.register(ledger, candidate("a", PASS))
-    deeds.register(ledger, candidate("b", PASS), judged_against=1)
-    found = deeds.register(ledger, candidate("c", PASS), judged_against=1)
+    deeds.register(ledger, candidate("b", PASS), Judged(against=1))
+    found = deeds.register(ledger, candidate("c", PASS), Judged(against=1))
 
     assert (found.version, found.champion) == (3, 2)
     assert "v2 is champion now: run again" in found.note
@@ -163,3 +163,49 @@ def test_a_candidate_that_a_person_made_a_version_stays_one(ledger):
     found = deeds.register(ledger, candidate("a", FAIL))
 
     assert (found.version, found.champion, found.outcome) == (1, 1, FAIL)
+
+
+def test_a_known_version_is_champion_again_where_a_run_made_the_present_one(ledger):
+    for text in "ab":
+        deeds.register(ledger, candidate(text, PASS))
+    found = deeds.register(ledger, candidate("a", PASS), Judged(actor="ada"))
+    again = deeds.register(ledger, candidate("a", PASS))
+    forth = deeds.register(ledger, candidate("b", PASS))
+
+    assert (found.known, found.version, found.before, found.champion) == (True, 1, 2, 1)
+    assert "wine:1 is champion again, after v2" in found.note
+    assert (again.events, again.champion) == ((), 1)
+    assert (forth.version, forth.champion) == (2, 2)
+    assert [(move.after, move.actor, move.why) for move in read.history(ledger, "wine")[2:]] == [
+        (1, "ada", "the pipeline makes this version again"),
+        (2, "", "the pipeline makes this version again"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "environment"), [(FAIL, "local"), (PASS, "staging")], ids=["did not pass", "lives elsewhere"]
+)
+def test_a_known_candidate_is_not_champion_again_where_it_was_not_by_a_run(ledger, outcome, environment):
+    deeds.register(ledger, candidate("a", outcome, environment=environment))
+    deeds.register(ledger, candidate("b", PASS))
+    before = read.version(ledger, "wine").number
+
+    assert deeds.register(ledger, candidate("a", outcome, environment=environment)).events == ()
+    assert read.version(ledger, "wine").number == before
+
+
+def test_a_person_s_champion_is_not_moved_back_by_a_known_version(ledger):
+    for text in "ab":
+        deeds.register(ledger, candidate(text, PASS))
+    deeds.promote(ledger, Request(reference="wine:1", actor="ada", why="calmer"))
+
+    assert deeds.register(ledger, candidate("b", PASS)).events == ()
+    assert read.version(ledger, "wine").number == 1
+
+
+def test_a_known_version_that_was_compared_with_another_champion_waits_for_the_next_run(ledger):
+    for text in "abc":
+        deeds.register(ledger, candidate(text, PASS))
+
+    assert deeds.register(ledger, candidate("a", PASS), Judged(against=2)).events == ()
+    assert deeds.register(ledger, candidate("a", PASS), Judged(against=3)).champion == 1

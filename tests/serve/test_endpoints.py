@@ -53,6 +53,21 @@ def test_an_endpoint_is_started_then_left_alone_then_swapped_in_the_same_process
     assert second.models == ("wine:2",)
 
 
+def test_what_would_change_is_told_without_changing_it(home, matrix):
+    told = [endpoints.difference(home, "wine", generation(matrix))]
+    endpoints.ensure(home, "wine", generation(matrix))
+    told += [
+        endpoints.difference(home, "wine", generation(matrix)),
+        endpoints.difference(home, "wine", generation(matrix, "2")),
+        endpoints.difference(home, "wine", generation(matrix), python="/usr/bin/python3"),
+    ]
+    still = endpoints.ensure(home, "wine", generation(matrix))
+
+    assert told[:3] == ["does not answer", "", "answers with wine:1, not wine:2"]
+    assert told[3] == f"answers with {sys.executable}"
+    assert still.action == "unchanged"
+
+
 def test_an_endpoint_is_found_again_and_stopped(home, matrix):
     started = endpoints.ensure(home, "wine", generation(matrix))
     found = endpoints.status(home)

@@ -2,16 +2,25 @@
 
 import json
 
+import numpy as np
 import polars as pl
 import pytest
 from serve_cases import flights
+from sklearn.linear_model import LinearRegression
 
-from legato.app import endpoints
-from legato.app.predicting import predict, read_rows
+from legato.app import endpoints, predicting
+from legato.app.row_files import read_batches
 from legato.domain.errors import ConfigurationError, LegatoError, MissingError, OutsideError
 from legato.serve.generation import Generation, Served
+from legato.serve.package import package
 
 COLUMNS = ["distance", "temperature", "carrier", "rain"]
+
+
+def predict(*arguments, **more):
+    """Yield the answers row by row."""
+    for answers in predicting.predict(*arguments, **more):
+        yield from predicting.rows_of(answers)
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +150,7 @@ def test_a_file_that_cannot_be_read_is_an_error_that_names_it(tmp_path, name, co
         (tmp_path / name).write_bytes(content)
 
     with pytest.raises(kind, match=name):
-        list(read_rows(tmp_path / name))
+        list(read_batches(tmp_path / name, 100))
 
 
 def test_an_unknown_model_and_a_silent_address_are_errors_that_name_them(address, files):
@@ -151,3 +160,88 @@ def test_an_unknown_model_and_a_silent_address_are_errors_that_name_them(address
         list(predict("http://127.0.0.1:1", "flights", files / "rows.csv"))
     with pytest.raises(LegatoError, match="is no address of an endpoint"):
         list(predict("ftp://x", "flights", files / "rows.csv"))
+
+
+def test_rows_with_many_columns_are_asked_for_in_requests_that_are_not_too_large(tmp_path, saved):
+    width, rows = 3000, 900
+    features = np.random.default_rng(0).normal(size=(60, width))
+    model = LinearRegression().fit(features, features[:, 0])
+    package(model, {"features": features}, tmp_path / "wide", native=saved)
+    table = pl.from_numpy(np.random.default_rng(1).normal(size=(rows, width)))
+    table.write_parquet(tmp_path / "rows.parquet")
+    served = Served(name="wide", version="1", folder=str(tmp_path / "wide"))
+
+    try:
+        wide = endpoints.ensure(
+            tmp_path / "home", "wide", Generation(number=0, endpoint="wide", models=(served,))
+        )
+        answers = list(predict(wide.address, "wide", tmp_path / "rows.parquet"))
+    finally:
+        endpoints.stop(tmp_path / "home")
+
+    assert [answers[0]["predictions"], len(answers)] == [
+        pytest.approx(model.predict(table[:1].to_numpy())[0]),
+        rows,
+    ]
+
+
+def test_columns_as_json_are_rows_too(address, tmp_path):
+    columns = {
+        "distance": [500, 900],
+        "temperature": [1.5, None],
+        "carrier": ["UA", "AA"],
+        "rain": [True, False],
+    }
+    (tmp_path / "rows.json").write_text(json.dumps(columns))
+
+    assert len(list(predict(address, "flights", tmp_path / "rows.json"))) == 2
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity"])
+def test_numbers_that_only_python_writes_as_json_are_read_for_what_they_are(address, tmp_path, number):
+    row = f'{{"distance": 5, "temperature": {number}, "carrier": "UA", "rain": true}}'
+    (tmp_path / "rows.json").write_text(f"[{row}]")
+
+    if number == "NaN":
+        assert len(list(predict(address, "flights", tmp_path / "rows.json"))) == 1
+    else:
+        with pytest.raises(ConfigurationError, match="column 'temperature': expected a number, got inf"):
+            list(predict(address, "flights", tmp_path / "rows.json"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("rows.json", '{"distance": 5,', r"rows.json is not JSON: Expecting property name"),
+        ("rows.json", "", r"rows.json is not JSON: it is empty"),
+        ("rows.json", "[1]", r"row 0 of .*rows.json is a number, not an object"),
+        ("rows.json", '{"a": [1, 2], "b": [1]}', r"columns of unequal length: 'b' has 1 values, others 2"),
+        ("rows.jsonl", '{"distance": 5}\n{oh\n', r"line 2 of .*rows.jsonl is not JSON"),
+    ],
+)
+def test_json_that_is_none_is_refused_with_what_was_expected(address, tmp_path, name, text, words):
+    (tmp_path / name).write_text(text)
+
+    with pytest.raises(ConfigurationError, match=words) as refused:
+        list(predict(address, "flights", tmp_path / name))
+
+    if "unequal" not in words:
+        assert '{"distance": 1, "temperature": 1.5, "carrier": "text", "rain": true}' in refused.value.hint
+
+
+def test_what_was_asked_before_a_bad_cell_is_answered(address, files):
+    lines = (files / "rows.csv").read_text().splitlines()
+    (files / "bad.csv").write_text("\n".join([*lines[:21], "far,1,UA,true"]))
+    answers = []
+
+    with pytest.raises(ConfigurationError, match=r"row 20 of .*bad.csv, column 'distance'"):
+        answers.extend(predict(address, "flights", files / "bad.csv", batch_rows=10))
+
+    assert len(answers) == 20
+
+
+def test_a_line_of_another_width_is_named_after_cells_of_several_lines(tmp_path):
+    (tmp_path / "rows.csv").write_text('a,b\n"x\ny",1\n\n1,2,3\n"p\nq",4\n')
+
+    with pytest.raises(ConfigurationError, match=r"line 5 of .*rows.csv has 3 cells, its header 2"):
+        list(read_batches(tmp_path / "rows.csv", 100))

@@ -144,7 +144,7 @@ def test_what_does_not_fit_is_refused_by_name_with_what_was_expected_and_what_ca
             + b"}]}",
             "nested",
         ),
-        (b'{"inputs":[{"name":"age","shape":[1],"datatype":"FP64","data":[NaN]}]}', "not JSON"),
+        (b'{"inputs":[{"name":"age","shape":[1],"datatype":"FP64","data":[NaN]}]}', "no word NaN"),
         (b'{"inputs":[{"name":"age","shape":[1],"datatype":"FP64","data":[1e999]}]}', "out of range"),
     ],
 )

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -16,20 +17,25 @@ from legato.app.fresh import name_of
 from legato.app.freshness import remember
 from legato.app.opening import Opened, platform_name
 from legato.app.options import Options, overrides_of
+from legato.app.placing import place_outputs, told
 from legato.app.processes import actor, owner_name
-from legato.domain.errors import ConfigurationError
+from legato.domain.artifacts import trusts
+from legato.domain.elements import split_target
+from legato.domain.errors import ConfigurationError, LegatoError
 from legato.domain.events import RunStarted
 from legato.domain.graph import Graph
 from legato.domain.plan import Plan, PlannedStep
-from legato.domain.progress import AnyProgress, Summary
+from legato.domain.progress import AnyProgress, Moving, Noted, Summary
+from legato.domain.units import counted
 from legato.engine.logs import Logs
-from legato.engine.plan import forecast
+from legato.engine.plan import forecast, one_of
 from legato.engine.run import Run
 from legato.engine.schedule import descendants
 from legato.engine.settings import Settings, Tools
 from legato.pipeline.select import select
 from legato.scm import describe
 
+LOCAL: Final = "local"
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -67,41 +73,84 @@ def run(options: Options, report: Callable[[AnyProgress], None], typed: Sequence
         LegatoError: Nothing ran: the pipeline could not be loaded or its graph is wrong.
     """
     with open_pipeline(options) as opened:
-        graph = select(opened.graph, (*options.targets, *options.only))
+        _refuse_environment(opened, options.environment)
+        opened.told = lambda text: report(Noted(step="", text=text))
         project = opened.project
-        work = project.state / "work" / str(os.getpid())
-        work.mkdir(parents=True, exist_ok=True)
-        settings = Settings(
-            started=lambda: _started(opened, graph, options),
-            environment=options.environment,
-            owner=owner_name(),
-            budget=budget(project),
-            work=str(work),
-            root=str(project.root),
-            again=_again(graph, options),
-            maker=opened.origin.maker,
-            platform=platform_name(),
-            may_leave=options.environment != "local",
-        )
-        tools = Tools(
-            ledger=opened.ledger,
-            results=opened.results,
-            platform=opened.platform,
-            kinds=opened.kinds,
-            logs=Logs(project.state / "logs"),
-            environment=opened.job_environment,
-            secrets=opened.secrets,
-            report=report,
-            clock=time.time,
-            monotonic=time.monotonic,
-        )
-        try:
-            summary = Run(graph, settings, tools).execute()
-        finally:
-            _sweep(work)
-    if summary.state == "succeeded" and not options.again and not options.from_:
-        remember(opened, graph, name_of(options.folder, list(typed)), summary)
+        graph = select(opened.graph, (*options.targets, *options.only))
+        summary = _shared(opened, _executed(opened, graph, options, report), report)
+        placing = place_outputs(project, opened.store, graph, summary, opened.bring)
+    for step, note in told(placing.kept):
+        report(Noted(step=step, text=note))
+    if summary.state == "succeeded" and not (options.again or options.from_ or placing.kept):
+        remember(opened, graph, name_of(options.folder, list(typed)), summary, placing.paths)
     return summary
+
+
+def _refuse_environment(opened: Opened, name: str) -> None:
+    """Refuse to act in an environment that takes only what is trusted more."""
+    needed = opened.project.built_by(name)
+    if name != LOCAL and not trusts(needed, opened.origin.maker):
+        raise ConfigurationError(
+            f"environment {name!r} takes only what {needed} built, and this run is {opened.origin.maker}",
+            hint=f'push, and let CI run it; or write built_by = "laptop" below [environments.{name}]',
+        )
+
+
+def _executed(
+    opened: Opened, graph: Graph, options: Options, report: Callable[[AnyProgress], None]
+) -> Summary:
+    project = opened.project
+    work = project.state / "work" / str(os.getpid())
+    work.mkdir(parents=True, exist_ok=True)
+    settings = Settings(
+        started=lambda: _started(opened, graph, options),
+        environment=options.environment,
+        owner=owner_name(),
+        budget=budget(project),
+        work=str(work),
+        root=str(project.root),
+        again=_again(graph, options),
+        maker=opened.origin.maker,
+        platform=platform_name(),
+        may_leave=options.environment != "local",
+    )
+    tools = Tools(
+        ledger=opened.ledger,
+        results=opened.results,
+        platform=opened.platform,
+        kinds=opened.kinds,
+        logs=Logs(project.state / "logs"),
+        environment=opened.job_environment,
+        secrets=opened.secrets,
+        report=report,
+        clock=time.time,
+        monotonic=time.monotonic,
+        bring=opened.bring,
+    )
+    try:
+        return Run(graph, settings, tools).execute()
+    finally:
+        _sweep(work)
+
+
+def _shared(opened: Opened, summary: Summary, report: Callable[[AnyProgress], None]) -> Summary:
+    """Tell others what this run found out; where that cannot be done now, the next run does it."""
+    if opened.sharing is None or not opened.project.share_results or summary.state == "cancelled":
+        return summary
+    what = f"sending to {opened.sharing.name}"
+    try:
+        told = opened.sharing.tell(
+            opened.ledger,
+            opened.store,
+            lambda done, total: report(Moving(step="", what=what, done_bytes=done, total_bytes=total)),
+        )
+    except LegatoError as error:
+        report(Noted(step="", text=f"not shared yet, the next run tries again: {error.message}"))
+        return summary
+    if not told.results:
+        return summary
+    left = f"{counted(told.results, 'result')} to {opened.sharing.name}"
+    return msgspec.structs.replace(summary, left_machine=(*summary.left_machine, left))
 
 
 def _sweep(work: Path) -> None:
@@ -116,17 +165,19 @@ def _sweep(work: Path) -> None:
 def _again(graph: Graph, options: Options) -> frozenset[str]:
     known = {node.name for node in graph.nodes}
     for name in (*options.again, *options.from_):
-        if name not in known:
+        if name not in known and split_target(name)[0] not in known:
             raise ConfigurationError(
                 f"step {name!r} is not part of this run", hint=f"its steps: {', '.join(sorted(known)[:20])}"
             )
-    return frozenset(options.again) | descendants(graph, options.from_)
+    return frozenset(options.again) | descendants(graph, [split_target(name)[0] for name in options.from_])
 
 
 def _started(opened: Opened, graph: Graph, options: Options) -> RunStarted:
     origin = opened.origin
     commit = describe(opened.project.root)
-    if origin.branch and not commit.branch:  # a CI service checks out a commit, and says itself of which branch
+    if (
+        origin.branch and not commit.branch
+    ):  # a CI service checks out a commit, and says itself of which branch
         commit = msgspec.structs.replace(commit, branch=origin.branch)
     opened.registrar.commit = commit
     opened.registrar.actor = origin.actor or actor()
@@ -134,11 +185,11 @@ def _started(opened: Opened, graph: Graph, options: Options) -> RunStarted:
         f"{node.name}.{setting.name}": setting.shown
         for node in graph.nodes
         for setting in node.settings
-        if setting.origin != "default"
+        if setting.origin not in {"default", "matrix"}
     }
     return RunStarted(
         number=0,
-        targets=options.targets,
+        targets=(*options.targets, *options.only),
         pipeline=opened.project.pipeline,
         environment=options.environment,
         commit=commit.id,
@@ -148,6 +199,7 @@ def _started(opened: Opened, graph: Graph, options: Options) -> RunStarted:
         maker=origin.maker,
         owner=owner_name(),
         parameters=parameters,
+        overrides=options.overrides,
         steps=tuple(node.name for node in graph.nodes),
     )
 
@@ -156,22 +208,33 @@ def plan(options: Options) -> Plan:
     """Return what a run with these options would do."""
     with open_pipeline(options) as opened:
         graph = select(opened.graph, (*options.targets, *options.only))
-        return forecast(
+        found = forecast(
             graph,
             opened.kinds,
             opened.results,
             again=_again(graph, options),
             may_leave=options.environment != "local",
         )
+        return _with_endpoints(opened, graph, found)
+
+
+def _with_endpoints(opened: Opened, graph: Graph, found: Plan) -> Plan:
+    """Return the plan with what a run would do with endpoints, which are looked at each time."""
+    if not any(node.kind == "deploy" for node in graph.nodes):
+        return found
+    from legato.app.deploying import foreseen  # what serves is imported only where something is served
+
+    return foreseen(opened.project, opened.ledger, opened.results, graph, found)
 
 
 def why(options: Options, name: str) -> PlannedStep:
     """Return what a run would do with one step, and the recipe of its key."""
     with open_pipeline(options) as opened:
         graph = select(opened.graph, (name,))
-        node = graph.makers().get(name, name)
-        found = forecast(graph, opened.kinds, opened.results)
-        return next(step for step in found.steps if step.name == node)
+        base = split_target(name)[0]
+        node = graph.makers().get(base, base)
+        found = _with_endpoints(opened, graph, forecast(graph, opened.kinds, opened.results))
+        return one_of(found, node + name[len(base) :])
 
 
 def encode_json(value: object) -> bytes:

@@ -24,11 +24,20 @@ def budget(project: Project) -> Budget:
             f"run.cpus is {cpus!r}, not a number of cores", hint="write for example cpus = 4"
         )
     memory = size_bytes(told["memory"]) if "memory" in told else _memory_bytes()
-    return Budget(cpus=float(cpus), memory_bytes=memory)
+    return Budget(cpus=float(cpus), memory_bytes=memory, gpus=_gpus(), pools=project.pools)
 
 
 def _cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _gpus() -> tuple[str, ...]:
+    """Return the GPUs that this process may see, by the names that `CUDA_VISIBLE_DEVICES` has for them."""
+    told = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if told is not None:
+        return tuple(name for part in told.split(",") if (name := part.strip()) and name != "-1")
+    found = Path("/proc/driver/nvidia/gpus")
+    return tuple(str(number) for number in range(len(list(found.iterdir())))) if found.is_dir() else ()
 
 
 def _memory_bytes() -> int:

@@ -11,12 +11,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from legato.app.stages import own_python_first, run_stage
 from legato.app.work import Work
 from legato.domain.artifacts import Artifact
 from legato.domain.errors import ConfigurationError, MissingError, UserCodeError
 from legato.domain.evaluation import Evaluation
 from legato.domain.graph import Node, Output
-from legato.domain.messages import Fingerprint
+from legato.domain.messages import Fingerprint, Given
 from legato.pipeline.fingerprint import Fingerprints
 from legato.pipeline.programs import argv
 from legato.scm import tracked_files
@@ -61,9 +62,13 @@ def run_command(work: Work) -> dict[str, Artifact]:
         MissingError: It did not write an output, or there is no such program.
     """
     order = work.order
+    program = work.bench.collected.described.programs.get(order.node)
+    if program is not None:
+        return run_stage(work, program)
+    work.seen = ()  # it sees only what its key holds
     checkout = work.folder / "checkout"
     _check_out(work.bench.root, checkout, _files(work))
-    paths = {given.parameter: str(work.place_named(given)) for given in order.inputs}
+    paths = {given.parameter: str(_placed(work, checkout, given)) for given in order.inputs}
     outs = {output.field: _path_of(work, checkout, output) for output in order.outputs}
     for path in outs.values():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,6 +77,19 @@ def run_command(work: Work) -> dict[str, Artifact]:
         arguments[0] = sys.executable
     _call(order.node, arguments, checkout)
     return {output.field: _take(work, output, outs[output.field]) for output in order.outputs}
+
+
+def _placed(work: Work, checkout: Path, given: Given) -> Path:
+    """Return where an input lies: at its fixed path in the checkout, or beside it."""
+    fixed = work.order.detail.get("inputs", {}).get(given.parameter)
+    if fixed is None:
+        return work.place_named(given)
+    target = checkout / str(fixed)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.is_file():
+        target.unlink()  # git tracks it too; what the step was given counts
+    work.store.place(given.artifact.digest, given.artifact.tree, target)
+    return target
 
 
 def _path_of(work: Work, checkout: Path, output: Output) -> Path:
@@ -89,7 +107,9 @@ def _check_out(root: Path, checkout: Path, files: Iterable[str]) -> None:
 
 def _call(node: str, arguments: list[str], folder: Path) -> None:
     try:
-        ended = subprocess.run(arguments, cwd=folder, stdin=subprocess.DEVNULL, check=False)
+        ended = subprocess.run(
+            arguments, cwd=folder, env=own_python_first(), stdin=subprocess.DEVNULL, check=False
+        )
     except OSError as error:
         raise MissingError(
             f"command {node!r} could not start {arguments[0]!r}: {error.strerror}",

@@ -12,6 +12,8 @@ from legato.domain.errors import ConfigurationError, MissingError, OutsideError
 STATE: Final = ".legato"
 FILE: Final = "legato.toml"
 PIPELINE: Final = "pipeline.py"
+OTHERS: Final = ("dvc.yaml", "MLproject")
+"""Pipelines of other tools, which serve where there is no pipeline of our own."""
 _KNOWN: Final = {
     "": ("pipeline", "environments", "serve", "run", "store", "ledger", "pools", "ci", "retention"),
     "serve": ("allow_unsafe",),
@@ -131,17 +133,25 @@ def make_state(state: Path) -> None:
 
 def _pipeline(root: Path, start: Path, member: str, name: str) -> str:
     if member:
-        places = [root / member / PIPELINE, root / f"{member}.py"]
+        folders, places = [root / member], [root / member / PIPELINE, root / f"{member}.py"]
     else:
         between = [start, *start.parents]
-        places = [folder / PIPELINE for folder in between[: between.index(root) + 1]] + [root / name]
-    for place in places:
+        folders = between[: between.index(root) + 1]
+        places = [folder / PIPELINE for folder in folders] + [root / name]
+    for place in (*places, *(folder / other for folder in folders for other in OTHERS)):
         if place.is_file() and place.resolve().is_relative_to(root.resolve()):
             return place.relative_to(root).as_posix()
-    raise MissingError(
-        f"there is no {places[0].relative_to(root)} in {root}",
-        hint="`legato init` writes one to start from; or go to the folder that holds your pipeline.py",
-    )
+    named = f"{name}, which {FILE} names," if name != PIPELINE and not member else places[0].relative_to(root)
+    raise MissingError(f"there is no {named} in {root}", hint=_elsewhere(root))
+
+
+def _elsewhere(root: Path) -> str:
+    """Return what to type where a folder holds no pipeline itself: the pipelines below it, if there are."""
+    below = (*root.glob(f"[!.]*/{PIPELINE}"), *root.glob(f"[!.]*/[!.]*/{PIPELINE}"))
+    members = sorted(found.parent.relative_to(root).as_posix() for found in below)
+    if members:
+        return f"the pipelines here: {', '.join(members[:12])}; write for example: legato run {members[0]}:"
+    return "`legato init` writes one to start from; or go to the folder that holds your pipeline.py"
 
 
 def _has_table(path: Path) -> bool:

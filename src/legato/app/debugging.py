@@ -10,14 +10,19 @@ from typing import Final
 import msgspec
 
 from legato.app.actions import open_pipeline
-from legato.app.looking import find_artifact
+from legato.app.looking import find_artifact, run_of
 from legato.app.opening import Opened
 from legato.app.options import Options
 from legato.domain.artifacts import Artifact
+from legato.domain.elements import split_target
 from legato.domain.errors import ConfigurationError, MissingError
 from legato.domain.graph import Node, Struct
 from legato.domain.keys import base_key
-from legato.domain.messages import Failed, Given, WorkerMessage, WorkOrder
+from legato.domain.messages import Failed, WorkerMessage, WorkOrder
+from legato.engine.endings import ending_of
+from legato.engine.orders import order_of
+from legato.engine.plan import prepared
+from legato.pipeline.select import select
 from legato.platforms import Ended, Job, Said
 
 DEBUGGED: Final = frozenset({"step", "check"})
@@ -25,11 +30,13 @@ _SAYS: Final = msgspec.json.Decoder(WorkerMessage)
 
 
 class Debugged(Struct, frozen=True, kw_only=True):
-    """How it ended; `message` and `details` are empty when the step returned."""
+    """How it ended; `message`, `details` and `hint` are empty when the step returned."""
 
+    step: str
     wall_s: float
     message: str = ""
     details: str = ""
+    hint: str = ""
 
 
 def debug(options: Options, name: str, *, number: int | None = None, post_mortem: bool = False) -> Debugged:
@@ -47,7 +54,13 @@ def debug(options: Options, name: str, *, number: int | None = None, post_mortem
     """
     with open_pipeline(options) as opened:
         node = _node(opened, name)
-        inputs = {item.parameter: _artifact(opened, item.artifact, number) for item in node.inputs}
+        if number is not None:
+            run_of(opened.ledger, number)
+        if node.axes or any(item.part for item in node.inputs):
+            node, inputs = _fanned(opened, node, name, number)
+        else:
+            inputs = {item.parameter: _artifact(opened, item.artifact, number) for item in node.inputs}
+        opened.bring(tuple(inputs.values())).result()
         folder = opened.project.state / "work" / f"debug-{os.getpid()}"
         folder.mkdir(parents=True)
         try:
@@ -58,9 +71,21 @@ def debug(options: Options, name: str, *, number: int | None = None, post_mortem
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def _fanned(opened: Opened, node: Node, name: str, number: int | None) -> tuple[Node, dict[str, Artifact]]:
+    """Return one element of a fanned-out step, or a step that gathers, with the inputs that a run would give it now."""
+    if number is not None:
+        raise ConfigurationError(
+            f"{name} is fanned out, or gathers; its inputs of run {number} are not kept together",
+            hint="leave --run out: it gets what a run would give it now",
+        )
+    element = node.name + name[len(split_target(name)[0]) :]
+    return prepared(select(opened.graph, (element,)), opened.kinds, opened.results, element)
+
+
 def _node(opened: Opened, name: str) -> Node:
     names = {node.name: node for node in opened.graph.nodes}
-    node = names.get(opened.graph.makers().get(name, name))
+    base = split_target(name)[0]
+    node = names.get(opened.graph.makers().get(base, base))
     if node is None:
         import difflib
 
@@ -68,11 +93,24 @@ def _node(opened: Opened, name: str) -> Node:
         hint = f"did you mean {near[0]!r}?" if near else f"its steps: {', '.join(names)}"
         raise ConfigurationError(f"there is no step {name!r}", hint=hint)
     if node.kind not in DEBUGGED:
-        raise ConfigurationError(f"{name!r} is a {node.kind}; only steps and checks can be debugged")
+        raise ConfigurationError(
+            f"{name!r} is a {node.kind}; only steps and checks can be debugged", hint=_instead(node)
+        )
     return node
 
 
+def _instead(node: Node) -> str:
+    """Return what serves where a debugger does not."""
+    if node.kind == "command":
+        return f"its line is: {node.detail['line']}; what it wrote: legato logs {node.name}"
+    return f"what became of it: legato show {node.name}"
+
+
 def _artifact(opened: Opened, name: str, number: int | None) -> Artifact:
+    try:
+        return find_artifact(opened.ledger, _full_name(opened, name), number=number).artifact
+    except MissingError:
+        pass  # its step may have had another name when it ran
     try:
         return find_artifact(opened.ledger, name, number=number).artifact
     except MissingError as error:
@@ -81,22 +119,21 @@ def _artifact(opened: Opened, name: str, number: int | None) -> Artifact:
         ) from error
 
 
+def _full_name(opened: Opened, name: str) -> str:
+    """Return the name of an artifact that no other step's field shares."""
+    maker = opened.graph.node(opened.graph.makers()[name])
+    field = next(output.field for output in maker.outputs if output.artifact == name)
+    return f"{maker.name}.{field}" if field else maker.name
+
+
 def _order(
     opened: Opened, node: Node, inputs: Mapping[str, Artifact], folder: str, *, post_mortem: bool
 ) -> WorkOrder:
-    return WorkOrder(
-        node=node.name,
-        kind=node.kind,
-        run=0,
+    return msgspec.structs.replace(
+        order_of(node, inputs),
         key=base_key(opened.sources.recipe(node, inputs)),
-        attempt=1,
         folder=folder,
         root=str(opened.project.root),
-        inputs=tuple(Given(parameter=p, artifact=a, path="") for p, a in inputs.items()),
-        wiring=node.inputs,
-        outputs=node.outputs,
-        settings=node.settings,
-        detail=node.detail,
         environment=opened.environment,
         post_mortem=post_mortem,
     )
@@ -120,13 +157,16 @@ def _run(opened: Opened, order: WorkOrder, node: Node) -> Debugged:
                 said: WorkerMessage = _SAYS.decode(report.line)
                 failed = said if isinstance(said, Failed) else failed
             elif isinstance(report, Ended):
-                return _debugged(report, failed)
+                return _debugged(node, report, failed)
 
 
-def _debugged(ended: Ended, failed: Failed | None) -> Debugged:
+def _debugged(node: Node, ended: Ended, failed: Failed | None) -> Debugged:
     wall_s = ended.usage.wall_s
     if failed is not None:
-        return Debugged(wall_s=wall_s, message=failed.message, details=failed.details)
+        return Debugged(
+            step=node.name, wall_s=wall_s, message=failed.message, details=failed.details, hint=failed.hint
+        )
     if ended.reason != "exited" or ended.code:
-        return Debugged(wall_s=wall_s, message=f"{ended.reason} with code {ended.code}")
-    return Debugged(wall_s=wall_s)
+        told = ending_of(node, ended)
+        return Debugged(step=node.name, wall_s=wall_s, message=f"{node.name} {told.message}", hint=told.hint)
+    return Debugged(step=node.name, wall_s=wall_s)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from legato.app.config import Project, find_project
-from legato.app.looking import ledger_of
+from legato.app.looking import reading
 from legato.app.options import Options
 from legato.app.wiring import open_store
 from legato.domain.errors import LegatoError
@@ -30,7 +30,7 @@ class Finding(Struct, frozen=True, kw_only=True):
 
 def examine(folder: Path, *, strict: bool = False) -> tuple[Finding, ...]:
     """Return what was found; `strict` also verifies every byte of the store."""
-    return tuple(_findings(folder, strict=strict))
+    return tuple(dict.fromkeys(_findings(folder, strict=strict)))  # one trouble may show in two places
 
 
 def _findings(folder: Path, *, strict: bool) -> Iterator[Finding]:
@@ -83,7 +83,7 @@ def _ledger(folder: Path, project: Project) -> Iterator[Finding]:
         yield Finding(grade="note", text="nothing has run here yet", mend="legato run")
         return
     try:
-        with ledger_of(folder) as (_, ledger):
+        with reading(folder) as (_, ledger):
             problems = ledger.verify()
             seq = ledger.head().seq
     except LegatoError as error:

@@ -112,6 +112,16 @@ def status(folder: Path) -> Endpoint | None:
     return _endpoint(generation.endpoint, state, generation, "", ready=_is_ready(state))
 
 
+def difference(folder: Path, name: str, generation: Generation, *, python: str = sys.executable) -> str:
+    """Return in words why `ensure` would start or swap what lives in `folder`; empty where it would change nothing."""
+    state = _living(folder) if folder.is_dir() else None
+    if state is None:
+        return "does not answer"
+    if state.python != python:
+        return f"answers with {state.python}"
+    return _Keeper(folder.resolve(), name, 0.0).difference(generation, state)
+
+
 def process_of(folder: Path) -> tuple[int, str] | None:
     """Return the process that answers for the endpoint in `folder` and when it started, or None."""
     state = _living(folder)
@@ -210,6 +220,10 @@ def _endpoint(
     )
 
 
+def _names(generation: Generation) -> str:
+    return ", ".join(f"{model.name}:{model.version}" for model in generation.models)
+
+
 class _Keeper:
     """Starts and changes one endpoint; the caller holds its lock."""
 
@@ -242,10 +256,8 @@ class _Keeper:
         """Have a living process take up `generation`; when it cannot, it goes on as before; this raises."""
         before = self._before()
         number = before.number if before is not None else 0
-        if before is not None and msgspec.structs.replace(generation, number=number) == before:
-            said = self._said(before, state)
-            if said and all(one.serving == number for one in said):
-                return _endpoint(self._name, state, before, "unchanged")
+        if before is not None and not self.difference(generation, state):
+            return _endpoint(self._name, state, before, "unchanged")
         wanted = msgspec.structs.replace(generation, number=number + 1)
         write_atomically(self._file, wanted)
         try:
@@ -258,6 +270,18 @@ class _Keeper:
                     self._settled(again, state.pid)
             raise
         return _endpoint(self._name, state, wanted, "swapped")
+
+    def difference(self, generation: Generation, state: ServingState) -> str:
+        """Return in words how what a living process serves differs from `generation`; empty where it does not."""
+        before = self._before()
+        if before is None:
+            return "serves what its folder does not say"
+        if before.models != generation.models:
+            return f"answers with {_names(before)}, not {_names(generation)}"
+        if msgspec.structs.replace(generation, number=before.number) != before:
+            return "is set up otherwise"
+        said = self._said(before, state)
+        return "" if said and all(one.serving == before.number for one in said) else "is not settled"
 
     def _clear_away(self, pid: int) -> None:
         """Leave nothing running of a start that failed; most end by themselves."""

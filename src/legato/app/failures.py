@@ -60,12 +60,18 @@ def refusal(error: LegatoError, root: str) -> Refused:
     """Return an error as data; places in the repository become relative to it."""
     details = error.details if isinstance(error, UserCodeError) else ""
     return Refused(
-        error=type(error).__name__,
+        error=_kind(error),
         message=error.message,
         hint=error.hint,
         where=error.where.removeprefix(f"{root}/"),
         details=details,
     )
+
+
+def _kind(error: LegatoError) -> str:
+    """Return the name of the error's class, or of the nearest above it that all processes know."""
+    names = (kind.__name__ for kind in type(error).__mro__ if vars(errors).get(kind.__name__) is kind)
+    return next(names, LegatoError.__name__)
 
 
 def raised(refused: Refused) -> LegatoError:

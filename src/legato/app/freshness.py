@@ -3,7 +3,7 @@
 Rule: only what was at rest before loading began is remembered; anything younger may have changed unseen.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -22,14 +22,16 @@ _SEARCH: Final = ("PYTHONPATH", "PYTHONHOME", "PYTHONNOUSERSITE", "PYTHONSAFEPAT
 _SERVES: Final = frozenset({State.COMPUTED, State.REUSED})
 
 
-def remember(opened: Opened, graph: Graph, name: str, summary: Summary) -> None:
+def remember(opened: Opened, graph: Graph, name: str, summary: Summary, placed: Iterable[str] = ()) -> None:
     """Keep a record for the fast path, where this run allows one.
 
-    Steps that always run, or whose results age, allow none.
+    Steps that always run, or whose results age, allow none, nor do results whose bytes only others hold.
     """
     lasting = all(node.words.cache and not node.words.cache_age_s for node in graph.nodes)
     stable = all(step.state in _SERVES for step in summary.steps)
     if not lasting or not stable or any(_is_all_tracked(node) for node in graph.nodes):
+        return
+    if opened.registrar.looked_elsewhere or not _all_here(opened, summary):
         return
     rest = _Rest(opened)
     files = [*opened.loaded.watched.files, *_configuration(opened.project.root), *_used(opened)]
@@ -37,7 +39,7 @@ def remember(opened: Opened, graph: Graph, name: str, summary: Summary) -> None:
         parent for path in _used(opened) for parent in _between(opened.project.root, path)
     )
     found = [rest.file(path) for path in dict.fromkeys([*files, *opened.files.touched])]
-    written = [rest.object(path) for path in _objects(opened, summary)]
+    written = [rest.object(path) for path in (*_objects(opened, summary), *placed)]
     names = [str(node.detail["endpoint"]) for node in graph.nodes if node.kind == "deploy"]
     alive = _processes(opened, rest, names) if names else []
     written += [rest.object(path) for path in rest.states]
@@ -62,7 +64,7 @@ def remember(opened: Opened, graph: Graph, name: str, summary: Summary) -> None:
 
 def _is_all_tracked(node: Node) -> bool:
     """Say whether a node depends on all that git tracks, which no look at file stats can tell."""
-    return node.kind == "command" and not {"code", "script", "module"} & node.detail.keys()
+    return node.kind == "command" and not {"code", "script", "module", "shell", "entry"} & node.detail.keys()
 
 
 def _used(opened: Opened) -> list[str]:
@@ -135,6 +137,11 @@ class _Rest:
 
 def _configuration(root: Path) -> list[str]:
     return [str(root / "legato.toml"), str(root / "pyproject.toml")]
+
+
+def _all_here(opened: Opened, summary: Summary) -> bool:
+    wanted = {artifact.digest for step in summary.steps for artifact in step.outputs.values()}
+    return opened.store.has(wanted) >= wanted
 
 
 def _objects(opened: Opened, summary: Summary) -> Iterator[str]:

@@ -26,8 +26,6 @@ from legato.ledger import Reader
 
 RESULTS: Final = "90d"
 """For how long a result stays after a run last used it, unless `[retention]` says otherwise."""
-LOCAL_GRACE_S: Final = 3600.0
-"""On one machine what is put becomes known within seconds."""
 
 _KINDS: Final = kinds(
     StepFinished, ResultFetched, StepReused, CandidateRegistered, VersionCreated, DataPushed

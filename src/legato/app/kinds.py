@@ -5,18 +5,14 @@ Rule: one small class a kind; a kind asks the registry, the store or the loader 
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-from legato.domain.artifacts import Artifact, Manifest, ManifestEntry
-from legato.domain.digests import Digest, canonical, digest_of
-from legato.domain.errors import MissingError, OutsideError
+from legato.domain.artifacts import Artifact
+from legato.domain.digests import canonical, digest_of
 from legato.domain.graph import Node
 from legato.domain.keys import Ingredient, Recipe
 from legato.domain.messages import Fingerprint
-from legato.engine.files import Files
 from legato.engine.kinds import Acted, Action, Call, Inputs
-from legato.formats import FILE, FOLDER
 from legato.store import Store
 
 BUILTIN_FORMAT: Final = "1"
@@ -45,7 +41,7 @@ class Sources:
 
     def recipe(self, node: Node, inputs: Inputs) -> Recipe:
         """Return what a result depends on, without the files that the job will be seen to read."""
-        found = self.fingerprints.get(node.name)
+        found = self.fingerprints.get(node.template or node.name)
         parts = [Ingredient("kind", "", f"{node.kind}/{BUILTIN_FORMAT}")]
         parts += found.ingredients if found else ()
         parts += (Ingredient("parameter", s.name, s.wire, s.shown) for s in node.settings)
@@ -101,25 +97,39 @@ class ChampionKind:
 
     sources: Sources
     store: Store
-    champion: Callable[[str, Artifact], Artifact | None]
+    champion: Callable[[str, Artifact], Artifact | str]
 
     def call(self, node: Node, inputs: Inputs) -> Call:
-        """Return the evaluation of the champion, or a note that there is none."""
+        """Return the evaluation of the champion, or a note: empty where there is none yet, else why none is known."""
         candidate = inputs[str(node.detail["parameter"])]
-        artifact = self.champion(str(node.detail["model"]), candidate)
-        if artifact is None:
+        found = self.champion(str(node.detail["model"]), candidate)
+        if isinstance(found, str):
             (output,) = node.outputs
             return Call(
-                recipe=(Ingredient("kind", "", "no champion/1"),),
+                recipe=(Ingredient("kind", "", "no champion/1"), Ingredient("kind", "note", found)),
                 inputs=inputs,
-                act=lambda action: self._none(action, output.field),
+                act=lambda _action: Acted(outputs={output.field: put_json(self.store, found, NOTE)}),
             )
-        exchanged = {**inputs, str(node.detail["parameter"]): artifact}
+        exchanged = {**inputs, str(node.detail["parameter"]): found}
         recipe = self.sources.recipe(node, exchanged)
         return Call(recipe=recipe, inputs=exchanged)
 
-    def _none(self, action: Action, field: str) -> Acted:  # noqa: ARG002 - the engine's signature
-        return Acted(outputs={field: put_json(self.store, "", NOTE)})
+
+@dataclass(frozen=True)
+class RegisteredKind:
+    """A version of a registered model, as the registry has it when the run starts."""
+
+    find: Callable[[str], tuple[str, Artifact]]
+
+    def call(self, node: Node, inputs: Inputs) -> Call:
+        """Return the version's artifact, keyed by its digest; raises MissingError that names what there is."""
+        reference = str(node.detail["reference"])
+        version, artifact = self.find(reference)
+        recipe = (
+            Ingredient("kind", "", f"registered/{BUILTIN_FORMAT}"),
+            Ingredient("input", reference, f"{artifact.digest} {artifact.format}", version),
+        )
+        return Call(recipe=recipe, inputs=inputs, act=lambda _action: Acted(outputs={"": artifact}))
 
 
 def put_json(store: Store, value: object, format_: str) -> Artifact:
@@ -131,97 +141,28 @@ def put_json(store: Store, value: object, format_: str) -> Artifact:
 
 
 @dataclass(frozen=True)
-class DatasetKind:
-    """A file or folder of the repository, taken as it is now; `seen` gets its digest, for lineage."""
-
-    store: Store
-    files: Files
-    seen: dict[str, str]
-
-    def call(self, node: Node, inputs: Inputs) -> Call:
-        """Return the snapshot, keyed by the content."""
-        path = str(node.detail["path"])
-        digest = self.seen[node.name] = self._content(node, Path(self.files.root) / path, path)
-        name = Path(path).name
-        recipe = (
-            Ingredient("kind", "", f"dataset/{BUILTIN_FORMAT}"),
-            Ingredient("input", path, digest, digest[7:19]),
-            Ingredient("parameter", "name", name, name),
-        )
-        return Call(recipe=recipe, inputs=inputs, act=lambda action: self._take(action, path, digest))
-
-    def _content(self, node: Node, place: Path, path: str) -> str:
-        if place.is_dir():
-            return digest_of(canonical(self._manifest(place, path)))
-        digest = self.files.digest(path)
-        if digest:
-            return digest
-        if place.exists():
-            raise OutsideError(f"{path} cannot be read", hint=f"look at the rights of {place}")
-        raise MissingError(
-            f"dataset {node.name!r} is not there: {path}", hint=_nearest(place), where=str(node.place)
-        )
-
-    def _manifest(self, place: Path, path: str) -> Manifest:
-        entries = []
-        self.files.digest(f"{path.rstrip('/')}/")
-        for file in sorted(place.rglob("*")):
-            if file.is_dir():
-                self.files.digest(f"{file.relative_to(self.files.root).as_posix()}/")
-            elif file.is_file():
-                relative = file.relative_to(place).as_posix()
-                digest = self.files.digest(f"{path.rstrip('/')}/{relative}")
-                status = file.stat()
-                executable = bool(status.st_mode & 0o100)
-                entries.append(ManifestEntry(relative, Digest(digest), status.st_size, executable))
-        return Manifest(files=tuple(sorted(entries)))
-
-    def _take(self, action: Action, path: str, digest: str) -> Acted:  # noqa: ARG002 - one signature for all
-        placed = self.store.put_path(Path(self.files.root) / path)
-        if not placed.tree and placed.digest != digest:
-            raise OutsideError(
-                f"{path} changed while it was read", hint="run again when nothing writes to it"
-            )
-        artifact = Artifact(
-            digest=placed.digest,
-            size_bytes=placed.size_bytes,
-            format=FOLDER if placed.tree else FILE,
-            type="pathlib.Path",
-            tree=placed.tree,
-            about={"name": Path(path).name},
-        )
-        return Acted(outputs={"": artifact})
-
-
-def _nearest(place: Path) -> str:
-    import difflib
-
-    folder = place.parent
-    if place.is_symlink():
-        return f"{place} is a link that leads nowhere: {place.readlink()}"
-    if not folder.is_dir():
-        return f"there is no folder {folder}"
-    near = difflib.get_close_matches(place.name, [file.name for file in folder.iterdir()], n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else f"put the file at {place}, or change lg.dataset(...)"
-
-
-@dataclass(frozen=True)
 class ActionKind:
     """Registering and deploying: acts in this process on what its inputs say.
 
     Attributes:
         act: Called with the node, its inputs and the action.
         cached: False: looks at the world each time (an endpoint may have died).
-        extra: More for the recipe, read when the inputs are known.
+        extra: More for the recipe.
+        rests_on: More for the recipe, asked when the inputs are known.
     """
 
     act: Callable[[Node, Inputs, Action], Acted]
     sources: Sources
     cached: bool = True
     extra: tuple[Ingredient, ...] = ()
+    rests_on: Callable[[Node, Inputs], tuple[Ingredient, ...]] = lambda _node, _inputs: ()
 
     def call(self, node: Node, inputs: Inputs) -> Call:
         """Return the action."""
         told = Ingredient("kind", "detail", digest_of(canonical(node.detail)))
-        recipe = (*self.sources.recipe(node, inputs), told, *self.extra) if self.cached else None
-        return Call(recipe=recipe, inputs=inputs, act=lambda action: self.act(node, inputs, action))
+        act = self.act
+        if not self.cached:
+            return Call(recipe=None, inputs=inputs, act=lambda action: act(node, inputs, action))
+        more = (*self.extra, *self.rests_on(node, inputs))
+        recipe = (*self.sources.recipe(node, inputs), told, *more)
+        return Call(recipe=recipe, inputs=inputs, act=lambda action: act(node, inputs, action))

@@ -14,13 +14,16 @@ from types import ModuleType
 
 import msgspec
 
+from legato.app import stages
 from legato.app.commands import fingerprint
 from legato.app.failures import last_place, refusal, user_error
+from legato.app.own_packages import PACKAGES
 from legato.app.rehearsal import rehearse
 from legato.app.work import Workbench
 from legato.app.worker import execute
 from legato.domain.errors import ConfigurationError, LegatoError
-from legato.domain.messages import Fingerprint, Loaded, LoadRequest
+from legato.domain.graph import Node
+from legato.domain.messages import Fingerprint, Loaded, LoadRequest, Watched
 from legato.pipeline.collect import Collected, collect
 from legato.pipeline.fingerprint import Fingerprints, Sources
 from legato.platforms import Execute, Prepared, Say
@@ -84,10 +87,16 @@ class Pipeline:
         module = self._import()
         self.collected: Collected = collect(module, root=self._root, overrides=request.overrides)
         self._fingerprints = Fingerprints(self.sources)
+        nodes = self.collected.graph.nodes
+        self._apart = {node.name: node.detail[PACKAGES] for node in nodes if PACKAGES in node.detail}
         self._workbench = Workbench(self.collected, self.sources, self._fingerprints, request)
 
     def _import(self) -> ModuleType:
         path = self._root / self._request.pipeline
+        if path.suffix != ".py":
+            from legato.pipeline.others.describing import module_of  # only where a pipeline is another tool's
+
+            return module_of(str(path))
         try:
             return self.sources.load(path.stem, path)
         except LegatoError as error:
@@ -104,15 +113,31 @@ class Pipeline:
         found = {name: self._fingerprint(name) for name in self.collected.functions}
         self._workbench.closures = {name: frozenset(one.modules) for name, one in found.items()}
         commands = (node for node in graph.nodes if node.kind == "command")
-        found |= {node.name: fingerprint(self._fingerprints, self._root, node) for node in commands}
+        found |= {node.name: self._fingerprint_of_command(node) for node in commands}
         return Loaded(
             graph=graph,
             fingerprints=found,
-            watched=self.sources.watched(),
+            watched=self._workbench.watched(self._watched()),
         )
 
+    def _watched(self) -> Watched:
+        watched = self.sources.watched()
+        files = {*watched.files, *self.collected.described.seen}
+        return msgspec.structs.replace(watched, files=tuple(sorted(files)))
+
+    def _fingerprint_of_command(self, node: Node) -> Fingerprint:
+        program = self.collected.described.programs.get(node.name)
+        if program is None:
+            return self._with_packages(node.name, fingerprint(self._fingerprints, self._root, node))
+        return stages.fingerprint(self._fingerprints, self._root, node, program)
+
     def _fingerprint(self, name: str) -> Fingerprint:
-        return self._fingerprints.of(self.collected.functions[name], uses=self.collected.uses.get(name, ()))
+        found = self._fingerprints.of(self.collected.functions[name], uses=self.collected.uses.get(name, ()))
+        return self._with_packages(name, found)
+
+    def _with_packages(self, name: str, found: Fingerprint) -> Fingerprint:
+        asked = self._apart.get(name)
+        return self._workbench.lock(asked).keyed(found) if asked else found
 
     def settle(self) -> None:
         """Take note of what is imported, as the last before steps are forked from here."""

@@ -3,31 +3,69 @@
 Rule: reads through `registry.read`, moves through `registry.deeds`; nothing of its own.
 """
 
+import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from legato.app.config import Project
+from legato.app.books import Books
+from legato.app.config import Project, make_state
 from legato.app.looking import ledger_of, project_at
+from legato.app.origin import origin
 from legato.app.processes import actor
-from legato.domain.errors import MissingError
+from legato.app.wiring import open_ledger, open_store
+from legato.domain.artifacts import trusts
+from legato.domain.errors import ConfigurationError, MissingError
 from legato.domain.units import counted
-from legato.ledger import Ledger
+from legato.ledger import Reader
 from legato.registry import deeds, read
 from legato.registry.moves import CHAMPION, LOCAL, Request
 from legato.registry.read import Candidate, Model, Version
 from legato.registry.reference import parse
 
 
-def listing(folder: Path) -> tuple[Model, ...]:
-    """Return all models; none where nothing has run."""
-    if not (project_at(folder).state / "ledger.db").is_file():
+@contextmanager
+def registry_of(folder: Path, environment: str) -> Iterator[tuple[Project, Books]]:
+    """Open the registry of an environment: this machine's, or the shared one.
+
+    Raises:
+        MissingError: Nothing has run here yet.
+        ConfigurationError: There is no such environment.
+    """
+    project = project_at(folder)
+    known = [LOCAL, *project.config.get("environments", {})]
+    if environment not in known:
+        raise ConfigurationError(
+            f"environment {environment!r} is not configured",
+            hint=f"known: {', '.join(known)}; write [environments.{environment}] into legato.toml",
+        )
+    if environment == LOCAL or not (project.remote or project.ledger_url):
+        with ledger_of(folder) as (_, ledger):
+            yield project, Books(ledger, open_store(project.state), None, project, environment)
+        return
+    from legato.app.sharing import Sharing  # only where something is shared
+
+    maker = origin(os.environ, project.trusted_branches).maker
+    make_state(project.state)
+    ledger, store = open_ledger(project.state), open_store(project.state)
+    sharing = Sharing(project, maker, os.environ, lambda _: None)
+    try:
+        yield project, Books(ledger, store, sharing, project, environment)
+    finally:
+        sharing.close()
+        ledger.close()
+
+
+def listing(folder: Path, environment: str = LOCAL) -> tuple[Model, ...]:
+    """Return the models of an environment's registry; none where nothing has run."""
+    if environment == LOCAL and not (project_at(folder).state / "ledger.db").is_file():
         return ()
-    with ledger_of(folder) as (_, ledger):
-        return read.models(ledger)
+    with registry_of(folder, environment) as (_, books):
+        return read.models(books.reader)
 
 
-def lines(ledger: Ledger) -> tuple[str, ...]:
+def lines(ledger: Reader) -> tuple[str, ...]:
     """Return all models as people read them."""
     return tuple(line(model) for model in read.models(ledger))
 
@@ -43,18 +81,18 @@ def line(model: Model) -> str:
     return f"{model.name}  {counts}  {aliases or 'no alias'}"
 
 
-def card(folder: Path, text: str) -> Version | Candidate:
+def card(folder: Path, text: str, environment: str = LOCAL) -> Version | Candidate:
     """Return the version or candidate that a reference names; a model without a champion shows its last candidate.
 
     Raises:
         MissingError: There is none.
     """
-    with ledger_of(folder) as (_, ledger):
-        wanted = parse(text)
+    with registry_of(folder, environment) as (_, books):
+        wanted, ledger = parse(text), books.reader
         if wanted.candidate:
             return read.candidate(ledger, wanted)
         try:
-            return read.version(ledger, wanted)
+            return read.version(ledger, wanted, environment)
         except MissingError:
             if wanted.version or wanted.alias:
                 raise
@@ -93,7 +131,8 @@ def promote(
     folder: Path, reference: str, *, alias: str, environment: str, despite: tuple[str, ...], why: str
 ) -> tuple[str, tuple[str, ...]]:
     """Move an alias; return what happened, in words, and what a person should know besides."""
-    with ledger_of(folder) as (project, ledger):
+    with registry_of(folder, environment) as (project, books):
+        _refuse(project, environment)
         request = Request(
             reference=reference,
             alias=alias,
@@ -102,10 +141,21 @@ def promote(
             why=why,
             despite=despite,
         )
-        found = deeds.promote(ledger, request)
+        found = deeds.promote(books.writer, request)
     if (alias, environment) != (CHAMPION, LOCAL):
         return found.note, ()
     return found.note, tuple(_behind(project, found.model, f"{found.model}:{found.version}"))
+
+
+def _refuse(project: Project, environment: str) -> None:
+    """Refuse a promotion by someone whom the environment does not trust."""
+    maker = origin(os.environ, project.trusted_branches).maker
+    needed = project.built_by(environment)
+    if environment != LOCAL and not trusts(needed, maker):
+        raise ConfigurationError(
+            f"environment {environment!r} takes only what {needed} decides, and this is {maker}",
+            hint=f'let CI promote; or write built_by = "laptop" below [environments.{environment}]',
+        )
 
 
 def _behind(project: Project, model: str, champion: str) -> Iterator[str]:

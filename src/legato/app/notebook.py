@@ -4,52 +4,78 @@ Rule: a notebook is the user's own process, so their classes may be imported her
 """
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from legato.app.looking import find_artifact, ledger_of, project_at, run_number
+from legato.app.config import Project
+from legato.app.fetching import ensure_here
+from legato.app.looking import find_artifact, lost, project_at, reading, run_number
 from legato.app.looking import runs as runs_of
 from legato.app.wiring import open_shelf, open_store
-from legato.domain.errors import ConfigurationError
+from legato.domain.artifacts import Artifact
+from legato.domain.errors import ConfigurationError, MissingError
 from legato.engine.read import RunRow
+from legato.pipeline.fingerprint import Sources
 
 
 def load(name: str, *, run: int | str = "latest", form: object = None, allow_unsafe: bool = False) -> object:
     """Return an artifact as an object.
 
     Args:
-        name: The artifact's name, or its digest.
+        name: The artifact's name (`STEP.FIELD` where steps share the name of a field), or its digest.
         run: A run's number, `run:17`, or `latest` (the newest run that has it).
         form: The type to load it as (`pl.LazyFrame`, `Path`), where its own is not wanted.
         allow_unsafe: Read it even if it is a pickle, which may run any code.
 
     Raises:
-        MissingError: No run has it.
+        MissingError: No run has it, or its bytes are gone.
         ConfigurationError: `run` names no run.
     """
     folder = Path.cwd()
-    with ledger_of(folder) as (_, ledger):
+    with reading(folder) as (_, ledger):
         number = None if run == "latest" else run_number(ledger, str(run))
         if number is None and run != "latest":
             raise ConfigurationError(
                 f"run={run!r} names no run", hint='write run=17, run="run:17" or run="latest"'
             )
-        found = find_artifact(ledger, name, number=number).artifact
+        shown = find_artifact(ledger, name, number=number)
     project = project_at(folder)
-    for place in (str(project.root), str(project.root / "src")):
+    beside = (project.root / project.pipeline).parent
+    for place in dict.fromkeys((str(project.root), str(project.root / "src"), str(beside))):
         if place not in sys.path:
             sys.path.append(place)
+    try:
+        path = _place(project, shown.artifact)
+    except MissingError as error:
+        raise lost(shown) from error
+    shelf = open_shelf(_first_party(project.root))
+    return shelf.load(path, shown.artifact, form=form, allow_unsafe=allow_unsafe)
+
+
+def _place(project: Project, artifact: Artifact) -> Path:
+    """Return where the bytes lie; a folder is placed once, for all who load it."""
     store = open_store(project.state)
-    path = store.path(found.digest)
-    if found.tree:
-        path = project.state / "loaded" / found.digest[7:]
-        if not path.exists():
-            store.place(found.digest, True, path)  # noqa: FBT003 - the port reads as Artifact.tree does
-    return open_shelf(_first_party).load(path, found, form=form, allow_unsafe=allow_unsafe)
+    ensure_here(project, store, [artifact.digest])
+    path = store.path(artifact.digest)
+    if not artifact.tree:
+        return path
+    path = project.state / "loaded" / artifact.digest[7:]
+    if not path.exists():
+        store.place(artifact.digest, True, path)  # noqa: FBT003 - the port reads as Artifact.tree does
+    return path
 
 
-def _first_party(module: str) -> bool:
-    file = getattr(sys.modules.get(module), "__file__", None)
-    return file is not None and not {"site-packages", "dist-packages"} & set(Path(file).parts)
+def _first_party(root: Path) -> Callable[[str], bool]:
+    """Return what says whether a module is the user's own, also before it is imported here."""
+    sources = Sources(root, None)
+
+    def first_party(module: str) -> bool:
+        if module in sys.modules:
+            return sources.first_party(module)
+        file = sources.locate(module)
+        return bool(file) and sources.is_first_party_file(file)
+
+    return first_party
 
 
 def runs(limit: int = 50) -> tuple[RunRow, ...]:

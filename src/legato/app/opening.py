@@ -6,28 +6,45 @@ Rule: the loader is forked before any thread, ledger or store handle exists here
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
 
+from legato.app.books import Books
+from legato.app.checkpoints import Checkpoints
 from legato.app.config import Project, make_state
+from legato.app.datasets import DatasetKind
 from legato.app.failures import raised
 from legato.app.fresh import listing
-from legato.app.kinds import ActionKind, BuiltinKind, ChampionKind, DatasetKind, JobKind, Sources
+from legato.app.kinds import (
+    ActionKind,
+    BuiltinKind,
+    ChampionKind,
+    JobKind,
+    RegisteredKind,
+    Sources,
+)
 from legato.app.origin import origin
+from legato.app.own_packages import PACKAGES, is_for_setup
 from legato.app.registering import Registrar
 from legato.app.wiring import current_format, launch_platform, open_ledger, open_store
+from legato.domain.artifacts import Artifact
+from legato.domain.digests import Digest
 from legato.domain.errors import MissingError
 from legato.domain.graph import Node
-from legato.domain.keys import Ingredient
 from legato.domain.messages import Loaded, LoaderReply, LoadRequest, Override
 from legato.engine.files import Files, Signature
 from legato.engine.kinds import Acted, Action, Inputs, Kind
 from legato.engine.results import Results, Rules
+from legato.engine.settings import HERE, Coming
 
+if TYPE_CHECKING:
+    from legato.app.sharing import Sharing
+
+LAPTOP: Final = "laptop"
 PASSED: Final = frozenset(
     {"PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "SHELL", "TERM", "VIRTUAL_ENV"}
     | {"LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"}
@@ -43,6 +60,8 @@ class Opened:
 
     Attributes:
         listings: What lay in each folder that imports were looked for in.
+        sharing: What other machines share with this project; None where nothing is configured.
+        told: Hears what a person should know, as a sentence; a run hands in its own.
         began_ns: When loading began; what changed after that is not trusted to be what was read.
     """
 
@@ -77,32 +96,55 @@ class Opened:
         self.ledger = open_ledger(self.project.state)
         self.files = Files(str(self.project.root), _read_known(self.project.state), self.began_ns)
         rules = Rules(current=current_format, clock=time.time, maker=self.origin.maker)
-        self.results = Results(self.ledger, self.store, self.files, rules)
+        self.told: Callable[[str], None] = _unheard
+        self.sharing = self._sharing()
+        self.results = Results(self.ledger, self.store, self.files, rules, self.sharing)
         self.sources = Sources(
             fingerprints=self.loaded.fingerprints, classes=self._classes, variables=self.variables
         )
         self.kinds = self._kinds()
 
+    def _sharing(self) -> "Sharing | None":
+        if not (self.project.remote or self.project.ledger_url):
+            return None
+        from legato.app.sharing import Sharing  # only where something is shared
+
+        return Sharing(self.project, self.origin.maker, self.variables, self._tell)
+
+    def _tell(self, text: str) -> None:
+        self.told(text)
+
     def _kinds(self) -> dict[str, Kind]:
+        self.books = Books(self.ledger, self.store, self.sharing, self.project, self.environment)
+        if self.sharing is None and self.origin.maker != LAPTOP:
+            self.books.unknown = (
+                "this CI build shares no ledger that could name a champion: [store] remote = …"
+            )
         registrar = self.registrar = Registrar(
-            self.ledger,
-            self.store,
-            self.graph,
-            self.sources,
-            environment=self.environment,
-            platform=platform_name(),
+            self.books, self.store, self.graph, self.sources, platform=platform_name()
         )
-        here = (Ingredient("kind", "environment", self.environment),)
+        self.datasets = DatasetKind(
+            root=self.project.root,
+            state=self.project.state,
+            pipeline=self.project.pipeline,
+            store=self.store,
+            files=self.files,
+            seen=registrar.data,
+            variables={**read_dotenv(self.project.root / ".env"), **self.variables},
+            fetch=self._fetch if self.project.remote else None,
+        )
         job, builtin = JobKind(self.sources), BuiltinKind(self.sources)
         return {
-            "dataset": DatasetKind(self.store, self.files, registrar.data),
+            "dataset": self.datasets,
+            "registered": RegisteredKind(self._registered),
             "step": job,
             "check": job,
             "command": builtin,
+            "elements": builtin,
             "gates": builtin,
             "package": builtin,
             "champion": ChampionKind(self.sources, self.store, registrar.champion),
-            "register": ActionKind(registrar.register, self.sources, extra=here),
+            "register": ActionKind(registrar.register, self.sources, rests_on=registrar.rests_on),
             "deploy": ActionKind(
                 self._deploy,
                 self.sources,
@@ -110,12 +152,22 @@ class Opened:
             ),
         }
 
+    def _fetch(self, digest: Digest) -> None:
+        if self.sharing is not None:
+            self.sharing.fetch(self.store, [digest])
+
     def _deploy(self, node: Node, inputs: Inputs, action: Action) -> Acted:  # noqa: ARG002 - the engine's signature
         from legato.app.deploying import (
             deploy,  # what serves is imported only where something is to be served
         )
 
         return deploy(self.project, self.ledger, self.store, node)
+
+    def _registered(self, reference: str) -> tuple[str, Artifact]:
+        from legato.registry import read  # only where a pipeline asks for a model
+
+        found = read.version(self.books.reader, reference, self.environment)
+        return found.name, found.artifact
 
     def _classes(self, references: Iterable[str]) -> Mapping[str, str]:
         return _DIGESTS.decode(self.platform.ask(msgspec.json.encode(list(references))))
@@ -130,6 +182,8 @@ class Opened:
         for name in node.words.env:
             if name in self.variables:
                 found[name] = self.variables[name]
+        if PACKAGES in node.detail:
+            found |= {name: value for name, value in self.variables.items() if is_for_setup(name)}
         if node.words.secrets:
             found |= self._secrets(node)
         return found
@@ -148,6 +202,10 @@ class Opened:
             )
         return {name: known[name] for name in node.words.secrets}
 
+    def bring(self, artifacts: Sequence[Artifact]) -> Coming:
+        """Start to fetch what a step needs and only others hold."""
+        return HERE if self.sharing is None else self.sharing.bring(self.store, artifacts)
+
     def __enter__(self) -> Self:
         """Return itself."""
         return self
@@ -161,8 +219,14 @@ class Opened:
     def close(self) -> None:
         """End the loader and give the ledger back; file digests are kept for the next time."""
         self.platform.close()
+        Checkpoints(self.project.state).sweep(lambda key: self.results.find(key) is not None)
         self.ledger.close()
+        self.datasets.close()
         _write_known(self.project.state, self.files.known)
+
+
+def _unheard(_: str) -> None:
+    return
 
 
 def read_dotenv(path: Path) -> dict[str, str]:

@@ -60,6 +60,8 @@ def split_targets(targets: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     >>> split_targets(("churn:evaluation", "churn:split")), split_targets(("split",))
     (('churn', ('evaluation', 'split')), ('', ('split',)))
     """
+    if not all(targets):
+        raise ConfigurationError("an empty text names no step", hint="leave it out to mean everything")
     members = {target.rpartition(":")[0] for target in targets}
     if len(members) > 1:
         raise ConfigurationError(

@@ -23,6 +23,7 @@ from legato.domain.events import (
     StepReused,
     kinds,
 )
+from legato.domain.graph import Struct
 from legato.ledger import Execute, Ledger, Query, Reader, Stored, Workshop, named_queries
 
 BATCH: Final = 2000
@@ -67,14 +68,21 @@ def ledger_name(ledger: Reader) -> str:
     return first.digest[:16] if first else ""
 
 
+class Told(Struct, frozen=True, kw_only=True):
+    """How many facts, and results among them, a shared ledger was told of."""
+
+    facts: int = 0
+    results: int = 0
+
+
 def publish(
     local: Reader,
     shared: Ledger,
     *,
     maker: str,
     push: Callable[[frozenset[Digest]], object],
-) -> int:
-    """Tell `shared` what `local` knows and it does not yet, and return how many events that were.
+) -> Told:
+    """Tell `shared` what `local` knows and it does not yet.
 
     Args:
         local: Where the runs were.
@@ -86,7 +94,7 @@ def publish(
         OutsideError: The shared ledger or store cannot be reached; what was told stays told.
     """
     source = ledger_name(local)
-    told = 0
+    told = Told()
     while source:
         after = _upto(shared.query, source)
         batch = [*itertools.islice(local.events(after, _KINDS), BATCH)]
@@ -96,7 +104,8 @@ def publish(
         whole = len(batch) == BATCH
         if own:
             push(_outputs(own))
-            told += len(own)
+            results = sum(isinstance(stored.event, StepFinished) for stored in own)
+            told = Told(facts=told.facts + len(own), results=told.results + results)
         if own or whole:
             shared.transact(partial(_tell, source=source, batch=own, last=batch[-1].seq))
         if not whole:
@@ -163,7 +172,7 @@ def _tell(query: Query, *, source: str, batch: list[Stored], last: int) -> list[
         return []
     numbers: dict[int, int] = {}
     following = int(query("next_run")[0]["number"])
-    told: list[Event] = []
+    said: list[Event] = []
     for stored in batch:
         event, number = stored.event, _number(stored.event)
         if stored.seq <= upto or isinstance(event, Redacted):
@@ -174,8 +183,8 @@ def _tell(query: Query, *, source: str, batch: list[Stored], last: int) -> list[
             rows = query("shared_run", source=source, local=number)
             numbers[number] = int(rows[0]["number"]) if rows else 0
         if numbers[number]:
-            told.append(_renumbered(event, numbers[number], f"{source}:{number}"))
-    return [*told, Published(source=source, upto=last)]
+            said.append(_renumbered(event, numbers[number], f"{source}:{number}"))
+    return [*said, Published(source=source, upto=last)]
 
 
 def _renumbered(event: AnyEvent, number: int, origin: str) -> Event:

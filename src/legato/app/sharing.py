@@ -12,32 +12,36 @@ from functools import partial
 from typing import Final, TypeVar
 
 from legato.app.config import Project
-from legato.app.publishing import publish, shared_number
-from legato.app.wiring import open_remote, open_shared_ledger
+from legato.app.publishing import Told, publish, shared_number
+from legato.app.remotes import open_remote, open_shared_ledger, open_shared_reader, shown
 from legato.domain.artifacts import MAKERS, Artifact, trusts
 from legato.domain.digests import Digest
 from legato.domain.errors import LegatoError, MissingError
 from legato.engine.results import ResultEvent, result_event
 from legato.engine.settings import HERE, Coming
-from legato.ledger import Ledger, Row
+from legato.ledger import Ledger, Reader, Row
 from legato.store import Depot, pull, push
 
 Answer = TypeVar("Answer")
 _NOTHING: Final[list[Row]] = []
-Told = Callable[[int, int], None]
+Moved = Callable[[int, int], None]
 """Called with the bytes that have moved, and with all that are to."""
 
 
 class Zone:
     """The store and ledger of one degree of trust; opened when first asked for, safe from many threads."""
 
-    def __init__(self, project: Project, name: str, variables: Mapping[str, str]) -> None:
+    def __init__(
+        self, project: Project, name: str, variables: Mapping[str, str], told: Callable[[str], None]
+    ) -> None:
         self.name = name
+        self._told = told
         self._project = project
         self._variables = variables
         self._lock = threading.RLock()
         self._store: Depot | None = None
         self._ledger: Ledger | None = None
+        self._reader: Reader | None = None
 
     @property
     def store(self) -> Depot:
@@ -53,45 +57,90 @@ class Zone:
 
     @property
     def ledger(self) -> Ledger:
-        """The zone's facts.
+        """The zone's facts, for writing.
 
         Raises:
             OutsideError: It cannot be reached.
         """
         with self._lock:
             if self._ledger is None:
-                self._ledger = open_shared_ledger(self._project, self.name, self._variables)
+                told = self._told
+                self._ledger = open_shared_ledger(self._project, self.name, self._variables, told)
             return self._ledger
+
+    @property
+    def facts(self) -> Reader:
+        """The zone's facts, for reading: needs no right to write there.
+
+        Raises:
+            OutsideError: It cannot be reached.
+        """
+        with self._lock:
+            if self._ledger is not None:
+                return self._ledger
+            if self._reader is None:
+                self._reader = open_shared_reader(self._project, self.name, self._variables, self._told)
+            return self._reader
+
+    @property
+    def is_there(self) -> bool:
+        """Whether anyone has written facts here yet."""
+        try:
+            return self.facts is not None
+        except MissingError:
+            return False
 
     def close(self) -> None:
         """Give back what is open."""
         with self._lock:
-            if self._ledger is not None:
-                self._ledger.close()
-                self._ledger = None
+            for opened in (self._ledger, self._reader):
+                if opened is not None:
+                    opened.close()
+            self._ledger = self._reader = None
 
 
 class Sharing:
     """A project's zones, as a run by `maker` may use them. Close it.
 
     Args:
-        warn: Told once when the remote does not answer, with the reason.
+        told: Hears what a person should know, as a sentence: once when the remote does not answer, and why.
     """
 
     def __init__(
-        self, project: Project, maker: str, variables: Mapping[str, str], warn: Callable[[LegatoError], None]
+        self, project: Project, maker: str, variables: Mapping[str, str], told: Callable[[str], None]
     ) -> None:
         self._project = project
         self._maker = maker
-        self._warn = warn
+        self._told = told
         self._silent = False
-        self.zones = {name: Zone(project, name, variables) for name in reversed(MAKERS)}
+        self.zones = {name: Zone(project, name, variables, told) for name in reversed(MAKERS)}
         self._pool: ThreadPoolExecutor | None = None
+
+    @property
+    def name(self) -> str:
+        """Where it is, for people; without secrets."""
+        return shown(self._project.remote or self._project.ledger_url)
 
     @property
     def own(self) -> Zone:
         """Where this run writes."""
         return self.zones[self._maker]
+
+    def readable(self) -> Iterator[Zone]:
+        """Yield the zones that this maker may believe and that are there, the most trusted first.
+
+        Raises:
+            OutsideError: One cannot be reached.
+        """
+        for zone in self.zones.values():
+            if trusts(self._maker, zone.name) and zone.is_there:
+                yield zone
+
+    def reader(self, name: str) -> Reader | None:
+        """Return a zone's facts; None where nobody wrote any, or the remote does not answer."""
+        zone = self.zones[name]
+        nothing: Reader | None = None
+        return self._asked(lambda: zone.facts if zone.is_there else None, nothing)
 
     def results(self, base: str) -> Iterator[tuple[str, ResultEvent]]:
         """Yield what trusted zones know of a base key, the most trusted first."""
@@ -121,10 +170,10 @@ class Sharing:
             return ask()
         except LegatoError as error:
             self._silent = True
-            self._warn(error)
+            self._told(f"going on without what is shared: {error.message}")
             return otherwise
 
-    def fetch(self, local: Depot, digests: Iterable[Digest], told: Told | None = None) -> None:
+    def fetch(self, local: Depot, digests: Iterable[Digest], told: Moved | None = None) -> None:
         """Bring objects and trees to this machine, from whichever zone has them.
 
         Raises:
@@ -153,8 +202,8 @@ class Sharing:
             self._pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="fetch")
         return self._pool.submit(self.fetch, local, missing)
 
-    def tell(self, local: Ledger, store: Depot, told: Told | None = None) -> int:
-        """Send what this machine made and others do not know yet; return how many facts that were.
+    def tell(self, local: Ledger, store: Depot, told: Moved | None = None) -> Told:
+        """Send what this machine made and others do not know yet.
 
         Raises:
             OutsideError: The remote cannot be reached, or refuses; what was told stays told.
@@ -163,7 +212,7 @@ class Sharing:
             local, self.own.ledger, maker=self._maker, push=lambda digests: self._push(store, digests, told)
         )
 
-    def _push(self, store: Depot, digests: frozenset[Digest], told: Told | None) -> None:
+    def _push(self, store: Depot, digests: frozenset[Digest], told: Moved | None) -> None:
         there = store.has(
             digests
         )  # what was swept here since cannot be sent, and counts as absent for others
@@ -172,7 +221,7 @@ class Sharing:
 
     def number(self, local: Ledger, number: int) -> int:
         """Return the number that a run of this machine has in the shared ledger; 0 where it is not there."""
-        return shared_number(self.own.ledger, local, number)
+        return shared_number(self.own.facts, local, number)
 
     def close(self) -> None:
         """End what is on its way, and give back what is open."""
@@ -183,7 +232,7 @@ class Sharing:
 
 
 def _rows(zone: Zone, base: str) -> list[Row]:
-    return zone.ledger.query("results_by_base", base=base)
+    return zone.facts.query("results_by_base", base=base) if zone.is_there else _NOTHING
 
 
 def _held(zone: Zone, digests: frozenset[Digest]) -> frozenset[Digest]:

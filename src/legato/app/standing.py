@@ -6,7 +6,7 @@ Rule: looks only; a project in which nothing has run yet gets an answer too.
 from pathlib import Path
 
 from legato.app.answering import lines as endpoint_lines
-from legato.app.looking import ledger_of, living, project_at
+from legato.app.looking import as_far, project_at, reading
 from legato.app.models import lines as model_lines
 from legato.domain.graph import Struct
 from legato.engine import read
@@ -35,9 +35,9 @@ def status(folder: Path) -> Status:
     last: RunRow | None = None
     models: tuple[str, ...] = ()
     if (project.state / "ledger.db").is_file():
-        with ledger_of(folder) as (_, ledger):
+        with reading(folder) as (_, ledger):
             found = read.runs(ledger, 1)
-            last = living(found[0]) if found else None
+            last = as_far(ledger, found[0]) if found else None
             models = model_lines(ledger)
     return Status(
         root=str(project.root),

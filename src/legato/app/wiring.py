@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from legato.app.early import take
 from legato.app.processes import alive
 from legato.formats import Formats
-from legato.ledger import Ledger, Workshop
+from legato.ledger import Workshop
 from legato.platforms import Entry
-from legato.store import Store
+from legato.store import Depot
 
 if TYPE_CHECKING:
+    from legato.ledger.sqlite import SqliteLedger
     from legato.platforms.process import ProcessPlatform
 
 
@@ -26,14 +28,14 @@ _OURS: Final = "legato.domain.evaluation"
 """Always imported, which says nothing of whether the pipeline has one; its format brings numpy."""
 
 
-def open_store(state: Path) -> Store:
+def open_store(state: Path) -> Depot:
     """Return the store below a state folder, made when it is not there."""
     from legato.store.directory import DirectoryStore
 
     return DirectoryStore(state / "store")
 
 
-def open_ledger(state: Path) -> Ledger:
+def open_ledger(state: Path) -> "SqliteLedger":
     """Return the ledger of a state folder, made when it is not there. Open it after every fork."""
     from legato.ledger.sqlite import SqliteLedger
 
@@ -86,12 +88,13 @@ def launch_platform(request: bytes, environment: Mapping[str, str]) -> "ProcessP
         prepare_packages="legato.app.loader:prepare_packages",
         clock="time:monotonic",
     )
-    return launch(entry, request, environment=environment)
+    return launch(entry, request, environment=environment, begun=take())
 
 
 def workshops() -> tuple[Workshop, ...]:
     """Return the workshops whose tables the ledger keeps."""
+    from legato.app.publishing import WORKSHOP as SHARING
     from legato.engine.workshop import WORKSHOP as ENGINE
     from legato.registry import WORKSHOP as REGISTRY
 
-    return (ENGINE, REGISTRY)
+    return (ENGINE, REGISTRY, SHARING)

@@ -6,12 +6,15 @@ Rule: whatever happens is said, unless the process ends; what the step read and 
 import hashlib
 import sys
 from collections.abc import Callable, Mapping
+from typing import Final
 
 import msgspec
 
 from legato.app.commands import run_command
+from legato.app.elements import take_elements
 from legato.app.failures import own_traceback, said_by
 from legato.app.kinds import JUDGEMENT, NOTE, SERVABLE, put_json
+from legato.app.own_packages import PACKAGES
 from legato.app.packaging import package_model
 from legato.app.reads import ReadRecorder
 from legato.app.work import Work, Workbench
@@ -24,13 +27,23 @@ from legato.platforms import Say
 
 _ORDER = msgspec.json.Decoder(WorkOrder)
 _ENCODER = msgspec.json.Encoder()
+_NO_INPUT: Final = "EOF when reading a line"
+"""What `input()` says where nobody types."""
+_WITHOUT_A_TERMINAL: Final = (
+    "a step of a run has no terminal; `legato debug STEP` gives it this one, for breakpoint() and input()"
+)
 
 
 def execute(bench: Workbench, payload: bytes, say: Say) -> None:
     """Run one order and say what came of it."""
     order = _ORDER.decode(payload)
-    _seed(order)
     try:
+        if PACKAGES in order.detail:
+            from legato.app.apart import hand_over  # few steps have packages of their own
+
+            hand_over(bench, order, say)
+            return
+        _seed(order)
         message: Finished | Failed = _finish(Work(bench, order, say))
     except LegatoError as error:
         details = error.details if isinstance(error, UserCodeError) else ""
@@ -39,9 +52,21 @@ def execute(bench: Workbench, payload: bytes, say: Say) -> None:
         raise
     except BaseException as error:  # noqa: BLE001 - the user's code may raise anything
         if order.post_mortem:
-            _post_mortem(error)
+            _post_mortem(bench, error)
         message = _failed(bench, error)
-    say(_ENCODER.encode(message))
+    _tell(message, say)
+
+
+def _tell(message: Finished | Failed, say: Say) -> None:
+    """Say what came of an order, or why nobody can be told."""
+    try:
+        say(_ENCODER.encode(message))
+    except OSError as error:
+        sys.stderr.write(
+            f"the step closed file descriptors that it had not opened, so its result could not be told ({error})\n"
+            "hint: close only what the step itself opens\n"
+        )
+        raise SystemExit(1) from None
 
 
 def _seed(order: WorkOrder) -> None:
@@ -57,9 +82,10 @@ def _finish(work: Work) -> Finished:
     recorder = ReadRecorder(work.bench.root, work.bench.state, work.bench.modules)
     with recorder:
         outputs = KINDS[work.order.kind](work)
-    return Finished(
-        outputs=outputs, reads=recorder.reads(work.bench.sources, work.bench.closure(work.order.node))
-    )
+    reads = work.seen
+    if reads is None:
+        reads = recorder.reads(work.bench.sources, work.bench.closure(work.order.node))
+    return Finished(outputs=outputs, reads=reads)
 
 
 def _failed(bench: Workbench, error: BaseException) -> Failed:
@@ -69,25 +95,23 @@ def _failed(bench: Workbench, error: BaseException) -> Failed:
         error=type(error).__name__,
         message=f"{type(error).__name__}: {text}",
         details=own_traceback(error, bench.root),
+        hint=_WITHOUT_A_TERMINAL if text == _NO_INPUT or type(error).__name__ == "BdbQuit" else "",
     )
 
 
-def _post_mortem(error: BaseException) -> None:
+def _post_mortem(bench: Workbench, error: BaseException) -> None:
     import pdb  # noqa: T100 - asked for by the user
-    import traceback
 
-    traceback.print_exception(error)
+    sys.stderr.write(own_traceback(error, bench.root))
     pdb.post_mortem(error.__traceback__)
 
 
 def _step(work: Work) -> dict[str, Artifact]:
     node = work.order.node
     result = work.call(node)
-    collected = work.bench.collected
-    return {
-        field: work.keep(field, value, collected.result_annotation(node, field))
-        for field, value in collected.fields(node, result).items()
-    }
+    kept = work.keep_all(node, work.bench.collected.fields(node, result))
+    work.checkpoints.ended(work.order.key)
+    return kept
 
 
 def _check(work: Work) -> dict[str, Artifact]:
@@ -144,4 +168,5 @@ KINDS: Mapping[str, Callable[[Work], dict[str, Artifact]]] = {
     "gates": _gates,
     "package": _package,
     "command": run_command,
+    "elements": take_elements,
 }

@@ -5,15 +5,17 @@ Rule: none of these imports the user's code.
 
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
 
-from legato.app import actions, looking, standing
+from legato.app import actions, looking, standing, taking
 from legato.cli.colours import mark
+from legato.cli.completing import names, steps
 from legato.cli.errors import clean
 from legato.domain.units import show_bytes, show_seconds
-from legato.engine.read import RunRow
+from legato.engine.read import ExecutionRow, RunRow
 
 STATE_MARKS = {
     "computed": "✓",
@@ -23,6 +25,7 @@ STATE_MARKS = {
     "cancelled": "-",
     "held": "!",
     "retried": "↻",
+    "not wanted": "·",
 }
 
 
@@ -76,18 +79,24 @@ def _run_line(run: RunRow) -> str:
 
 
 @click.command()
-@click.argument("what", required=False, default="latest")
+@click.argument("what", required=False, default="latest", shell_complete=names)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def show(what: str, *, as_json: bool) -> int:
-    """Show WHAT: a run's number (`17`, `run:17`, `latest`), a step, or an artifact by name or digest."""
+    """Show WHAT: a run's number (`17`, `run:17`, `latest`), a step, or an artifact by name or digest.
+
+    A field that several steps make is named with its step: STEP.FIELD.
+    """
     found = looking.show(Path.cwd(), what)
     if as_json:
         sys.stdout.buffer.write(actions.encode_json(found) + b"\n")
         return 0
-    if isinstance(found, looking.ShownRun):
-        _show_run(found)
-    else:
-        _show_artifact(found)
+    match found:
+        case looking.ShownRun():
+            _show_run(found)
+        case looking.ShownStep():
+            _show_step(found)
+        case looking.ShownArtifact():
+            _show_artifact(found)
     return 0
 
 
@@ -97,24 +106,32 @@ def _show_run(found: looking.ShownRun) -> None:
         sys.stdout.write(f"  parameter {clean(name)} = {clean(value)}\n")
     width = max((len(row.step) for row in found.steps), default=0)
     for row in found.steps:
-        took = show_seconds(row.wall_s) if row.wall_s else ""
-        memory = show_bytes(row.peak_bytes) if row.peak_bytes else ""
-        shown = mark(STATE_MARKS.get(row.state, " "), sys.stdout)
-        message, *more = clean(row.message).splitlines() or [""]
-        sys.stdout.write(
-            f"  {shown} {row.step.ljust(width)}  {row.state:<9} {took:>7} {memory:>10}  {message}".rstrip()
-            + "\n"
-        )
-        for line in () if row.details else more:
-            sys.stdout.write(f"      {line}\n")
-        if row.details:
-            sys.stdout.write(
-                "\n"
-                + "\n".join(f"      {line}" for line in clean(row.details).rstrip().splitlines())
-                + "\n\n"
-            )
-        if row.hint:
-            sys.stdout.write(f"      hint: {clean(row.hint)}\n")
+        _show_execution(row, width)
+
+
+def _show_execution(row: ExecutionRow, width: int) -> None:
+    took = show_seconds(row.wall_s) if row.wall_s else ""
+    memory = show_bytes(row.peak_bytes) if row.peak_bytes else ""
+    shown = mark(STATE_MARKS.get(row.state, " "), sys.stdout)
+    message, *more = clean(row.message).splitlines() or [""]
+    line = f"  {shown} {row.step.ljust(width)}  {row.state:<9} {took:>7} {memory:>10}  {message}"
+    sys.stdout.write(line.rstrip() + "\n")
+    for further in () if row.details else more:
+        sys.stdout.write(f"      {further}\n")
+    if row.details:
+        told = "\n".join(f"      {further}" for further in clean(row.details).rstrip().splitlines())
+        sys.stdout.write(f"\n{told}\n\n")
+    if row.hint:
+        sys.stdout.write(f"      hint: {clean(row.hint)}\n")
+
+
+def _show_step(found: looking.ShownStep) -> None:
+    sys.stdout.write(f"{found.execution.kind} {clean(found.name)} in run {found.run}\n")
+    _show_execution(found.execution, len(found.name))
+    for field, artifact in found.artifacts.items():
+        name = f"{found.name}.{field}" if field else found.name
+        kind = artifact.type or artifact.format
+        sys.stdout.write(f"  {clean(name)}  {artifact.digest}  {kind}  {show_bytes(artifact.size_bytes)}\n")
 
 
 def _show_artifact(found: looking.ShownArtifact) -> None:
@@ -130,24 +147,46 @@ def _show_artifact(found: looking.ShownArtifact) -> None:
 
 
 @click.command()
-@click.argument("step")
+@click.argument("step", shell_complete=steps)
 @click.option("--run", "number", type=int, help="Of this run; else the last that wrote something.")
-def logs(step: str, number: int | None) -> int:
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line that it wrote.")
+def logs(step: str, number: int | None, *, as_json: bool) -> int:
     """Print what STEP wrote to stdout and stderr."""
-    for data in looking.log(Path.cwd(), step, number):
+    blocks = looking.log(Path.cwd(), step, number)
+    for data in map(_as_json, _lines(blocks)) if as_json else blocks:
         sys.stdout.buffer.write(data)
     return 0
 
 
+def _lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for block in blocks:
+        *lines, rest = (rest + block).split(b"\n")
+        yield from lines
+    if rest:
+        yield rest
+
+
+def _as_json(line: bytes) -> bytes:
+    return actions.encode_json({"line": line.decode(errors="backslashreplace")}) + b"\n"
+
+
 @click.command()
-@click.argument("artifact")
+@click.argument("artifact", shell_complete=names)
 @click.option(
     "-o", "--output", required=True, metavar="PATH", help="Where to write it; into a folder: folder/."
 )
 @click.option("--run", "number", type=int, help="As this run made it; else the newest.")
 @click.option("--force", is_flag=True, help="Replace what is there.")
-def get(artifact: str, output: str, number: int | None, *, force: bool) -> int:
-    """Copy ARTIFACT (a name or a digest) out of the store to a file or folder."""
-    written = looking.get(Path.cwd(), artifact, output, number=number, force=force)
-    sys.stdout.write(f"{written}\n")
+@click.option("--json", "as_json", is_flag=True, help="As JSON: where it was written.")
+def get(artifact: str, output: str, number: int | None, *, force: bool, as_json: bool) -> int:
+    """Copy ARTIFACT (a name or a digest) out of the store to a file or folder.
+
+    A field that several steps make is named with its step: STEP.FIELD.
+    """
+    written = taking.get(Path.cwd(), artifact, output, number=number, force=force)
+    if as_json:
+        sys.stdout.buffer.write(actions.encode_json({"path": str(written)}) + b"\n")
+    else:
+        sys.stdout.write(f"{written}\n")
     return 0

@@ -23,11 +23,20 @@ def models() -> None:
     """List, show and promote models."""
 
 
+_ENVIRONMENT = click.option(
+    "--environment",
+    default="local",
+    show_default=True,
+    help="Whose registry: this machine's, or the shared one.",
+)
+
+
 @models.command("list")
+@_ENVIRONMENT
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a model.")
-def list_(*, as_json: bool) -> int:
+def list_(*, environment: str, as_json: bool) -> int:
     """List models with their versions and aliases."""
-    found = app_models.listing(Path.cwd())
+    found = app_models.listing(Path.cwd(), environment)
     if not found and not as_json:
         sys.stderr.write("no models yet; a run of a pipeline with lg.model registers the first\n")
     for model in found:
@@ -40,10 +49,11 @@ def list_(*, as_json: bool) -> int:
 
 @models.command()
 @click.argument("reference", metavar="MODEL[@ALIAS|:VERSION]")
+@_ENVIRONMENT
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def show(reference: str, *, as_json: bool) -> int:
+def show(reference: str, *, environment: str, as_json: bool) -> int:
     """Show one model version: where it comes from, and what every gate found."""
-    found = app_models.card(Path.cwd(), reference)
+    found = app_models.card(Path.cwd(), reference, environment)
     if as_json:
         sys.stdout.buffer.write(actions.encode_json(found) + b"\n")
         return 0

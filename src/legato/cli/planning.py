@@ -4,21 +4,30 @@ Rule: both only look; neither runs a step nor writes a fact.
 """
 
 import sys
-from pathlib import Path
+from collections import Counter
+from collections.abc import Sequence
+from itertools import groupby
 
 import click
 
 from legato.app import actions
-from legato.app.options import read_options
 from legato.cli.causes import summed, told
 from legato.cli.colours import mark
+from legato.cli.completing import steps
 from legato.cli.errors import clean
-from legato.cli.running import options_of, run_options
+from legato.cli.progress import ELEMENTS_SHOWN
+from legato.cli.running import one_target, options_of, run_options, value_options
 from legato.domain.keys import Ingredient
-from legato.domain.plan import Decision, PlannedStep
+from legato.domain.plan import Decision, Plan, PlannedStep
 from legato.domain.units import show_seconds
 
-MARKS = {Decision.REUSE: "=", Decision.RUN: "▶", Decision.MAY_RUN: "?", Decision.HOLD: "!"}
+MARKS = {
+    Decision.REUSE: "=",
+    Decision.RUN: "▶",
+    Decision.MAY_RUN: "?",
+    Decision.HOLD: "!",
+    Decision.NOT_WANTED: "·",
+}
 ORDER = ("parameter", "input", "class", "code", "value", "uses", "read", "env", "package", "platform", "kind")
 
 
@@ -37,17 +46,40 @@ def plan(*, as_json: bool, **words: object) -> int:
     if as_json:
         sys.stdout.buffer.write(actions.encode_json(found) + b"\n")
         return 0
-    width = max((len(step.name) for step in found.steps), default=0)
-    for step in found.steps:
-        sys.stdout.write(
-            f"  {mark(MARKS[step.decision], sys.stdout)} {step.name.ljust(width)}  {_told(step)}\n"
-        )
+    lines = _lines(found)
+    width = max((len(name) for _, name, _ in lines), default=0)
+    for sign, name, told_ in lines:
+        sys.stdout.write(f"  {mark(sign, sys.stdout)} {name.ljust(width)}  {told_}\n")
     counts = [f"{found.count(decision)} {decision}" for decision in Decision if found.count(decision)]
     sys.stdout.write(f"{', '.join(counts) or 'nothing to do'}\n")
     return 0
 
 
+def _lines(found: Plan) -> list[tuple[str, str, str]]:
+    """Return mark, name and text of each line; a step with many elements has one line."""
+    sizes = Counter(step.family for step in found.steps if step.family)
+    lines = []
+    for family, group in groupby(found.steps, key=lambda step: step.family):
+        steps = list(group)
+        if sizes[family] > ELEMENTS_SHOWN:
+            lines.append(_folded(family, steps))
+        else:
+            lines += [(MARKS[step.decision], step.name, _told(step)) for step in steps]
+    return lines
+
+
+def _folded(family: str, steps: Sequence[PlannedStep]) -> tuple[str, str, str]:
+    counts = Counter(step.decision for step in steps)
+    most = next((d for d in (Decision.RUN, Decision.MAY_RUN, Decision.HOLD) if counts[d]), Decision.REUSE)
+    first = next((step for step in steps if step.decision is most), steps[0])
+    told_ = ", ".join(f"{counts[decision]:,} {decision}" for decision in Decision if counts[decision])
+    why_ = f"; {summed(first.causes, first.name)}" if most is Decision.RUN else ""
+    return MARKS[most], family, f"{len(steps):,} elements: {told_}{why_}"
+
+
 def _told(step: PlannedStep) -> str:
+    if step.fans_out_over and step.decision is Decision.MAY_RUN:
+        return f"{step.decision:<8} fans out over {', '.join(step.fans_out_over)}, known once it has run"
     last = (
         f"  (took {show_seconds(step.last_s)} last time)"
         if step.last_s and step.decision is not Decision.REUSE
@@ -59,13 +91,14 @@ def _told(step: PlannedStep) -> str:
 
 
 @click.command()
-@click.argument("step")
+@click.argument("step", shell_complete=steps)
 @click.option("--all", "everything", is_flag=True, help="Every function and value that the step reaches.")
+@value_options
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def why(step: str, *, everything: bool, as_json: bool) -> int:
+def why(step: str, *, everything: bool, as_json: bool, **words: object) -> int:
     """Say why STEP would run, or why its result serves, and what its key is made of."""
-    options = read_options(Path.cwd(), {"targets": (step,)})
-    found = actions.why(options, options.targets[0])
+    options = options_of(words | {"targets": (step,)})
+    found = actions.why(options, one_target(options, step))
     if as_json:
         sys.stdout.buffer.write(actions.encode_json(found) + b"\n")
         return 0

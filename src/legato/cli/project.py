@@ -13,13 +13,23 @@ from legato.cli.errors import clean
 
 
 @click.command()
-def init() -> int:
+@click.option(
+    "--from",
+    "source",
+    type=click.Choice(["dvc"]),
+    help="Turn the stages of dvc.yaml into commands of pipeline.py.",
+)
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def init(*, source: str | None, as_json: bool) -> int:
     """Start a project in this folder, or adopt the repository that is here.
 
     Writes pipeline.py, from the scripts and data that are found, or a small example that runs. Nothing that is there
     is changed.
     """
-    started = starting.init(Path.cwd())
+    started = starting.init(Path.cwd(), source or "")
+    if as_json:
+        sys.stdout.buffer.write(actions.encode_json(started) + b"\n")
+        return 0
     for name in started.written:
         sys.stdout.write(f"wrote {name}\n")
     for line in started.advice:

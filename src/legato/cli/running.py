@@ -3,6 +3,7 @@
 Rule: what ran and why is told while it happens; the last line says what was computed and what was reused.
 """
 
+import codecs
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -14,10 +15,11 @@ import click
 from legato.app import actions, debugging
 from legato.app.options import Options, read_options
 from legato.cli.completing import steps
+from legato.cli.control import resumed
 from legato.cli.errors import clean, show
 from legato.cli.progress import Lines, summary_line
 from legato.domain.errors import INTERRUPTED_EXIT_CODE, UserCodeError
-from legato.domain.progress import AnyProgress, State, Summary, Waited
+from legato.domain.progress import AnyProgress, Printed, State, Summary, Waited
 from legato.domain.units import counted, show_seconds
 
 _VALUES: Final = (
@@ -83,6 +85,13 @@ def options_of(words: dict[str, object]) -> Options:
     return read_options(Path.cwd(), words)
 
 
+def one_target(options: Options, typed: str) -> str:
+    """Return the step of a command that is about one; raises UsageError where only a pipeline is named."""
+    if not options.targets:
+        raise click.UsageError(f"{typed!r} names a pipeline and no step. Write {typed}STEP")
+    return options.targets[0]
+
+
 @click.command()
 @run_options
 @click.option("--each", metavar="NAME=A..B", help="One run for each day, number, or value of a list A,B,C.")
@@ -90,7 +99,19 @@ def options_of(words: dict[str, object]) -> Options:
 @click.option("-v", "--verbose", is_flag=True, help="Print all that steps write.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line: progress, then the summary.")
 @click.option("--pdb", is_flag=True, help="Open a debugger where the first failed step raises.")
-def run(*, each: str | None, quiet: bool, verbose: bool, as_json: bool, pdb: bool, **words: object) -> int:
+@click.option(
+    "--resume", metavar="RUN", help="As an earlier run was asked for (17, last): what it lacks is run."
+)
+def run(
+    *,
+    each: str | None,
+    quiet: bool,
+    verbose: bool,
+    as_json: bool,
+    pdb: bool,
+    resume: str | None,
+    **words: object,
+) -> int:
     """Run TARGETS (steps, artifacts, models, endpoints) and all they need; without any, everything.
 
     \b
@@ -105,6 +126,8 @@ def run(*, each: str | None, quiet: bool, verbose: bool, as_json: bool, pdb: boo
     options = options_of(words)
     if each is not None:
         return _backfill(each, as_json=as_json)
+    if resume is not None:
+        options = resumed(options, resume)
     signal.signal(signal.SIGTERM, _interrupt)  # what a CI service sends; ends as Ctrl-C does
     report = JsonLines() if as_json else Lines(sys.stderr, quiet=quiet, verbose=verbose)
     try:
@@ -165,14 +188,26 @@ def _conclude(summary: Summary) -> None:
 
 
 class JsonLines:
-    """Progress as one JSON object a line on stdout."""
+    """Progress as one JSON object a line on stdout; what steps print is `text`, bytes that are none escaped."""
+
+    def __init__(self) -> None:
+        self._decoders: dict[tuple[str, str], codecs.IncrementalDecoder] = {}
 
     def __call__(self, progress: AnyProgress) -> None:
         """Write one object."""
         if isinstance(progress, Waited):
             return
-        sys.stdout.buffer.write(actions.encode_json(progress) + b"\n")
+        shown = self._printed(progress) if isinstance(progress, Printed) else progress
+        sys.stdout.buffer.write(actions.encode_json(shown) + b"\n")
         sys.stdout.buffer.flush()
+
+    def _printed(self, printed: Printed) -> dict[str, str]:
+        """Return what was printed as text; a character that a block ends within comes with the next."""
+        key = (printed.step, printed.stream)
+        if key not in self._decoders:
+            self._decoders[key] = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+        text = self._decoders[key].decode(printed.data)
+        return {"progress": "printed", "step": printed.step, "stream": printed.stream, "text": text}
 
     def close(self) -> None:
         """Nothing to put back."""
@@ -190,7 +225,7 @@ def debug(step: str, number: int | None, **words: object) -> int:
     Its outputs are not kept, and nothing that depends on it runs.
     """
     options = options_of(words | {"targets": (step,)})
-    ended = debugging.debug(options, options.targets[0], number=number)
+    ended = debugging.debug(options, one_target(options, step), number=number)
     if not ended.message:
         sys.stdout.write(f"{ended.step} returned after {show_seconds(ended.wall_s)}; nothing was kept\n")
         return 0

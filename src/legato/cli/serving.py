@@ -3,14 +3,14 @@
 Rule: answers go to stdout as they come, one row a line; notices go to stderr.
 """
 
-import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
-from legato.app import answering
+from legato.app import actions, answering
+from legato.app.predicting import Answers, rows_of
 from legato.cli.errors import clean
 
 
@@ -38,48 +38,46 @@ def serve(model: str, port: int, *, stop: bool) -> int:
 
 
 @click.command()
-@click.argument("name", metavar="NAME|ADDRESS")
+@click.argument("name", metavar="NAME|MODEL:VERSION|MODEL@ALIAS|ADDRESS")
 @click.argument("rows", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a row.")
 def predict(name: str, rows: Path, *, as_json: bool) -> int:
-    """Ask the endpoint or model NAME about each row of ROWS (CSV, Parquet, JSON, JSON lines)."""
-    header = asked = False
-    for row in answering.predict(Path.cwd(), name, rows, notice=_notice):
+    """Ask a model about each row of ROWS (CSV, Parquet, JSON, JSON lines).
+
+    \b
+    legato predict wine rows.csv            the endpoint or model that answers as wine
+    legato predict wine:3 rows.csv          version 3, whether an endpoint answers with it or not
+    legato predict wine@champion rows.csv   what the alias points at
+    legato predict http://127.0.0.1:8080/v2/models/wine rows.csv
+    """  # noqa: D301 - click's own mark
+    asked = False
+    for answers in answering.predict(Path.cwd(), name, rows, notice=_notice):
+        lines = _objects(answers) if as_json else _table(answers, header=not asked)
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
         asked = True
-        if as_json:
-            sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
-            continue
-        cells = flat(row)
-        if not header:
-            sys.stdout.write("\t".join(map(clean, cells)) + "\n")
-            header = True
-        sys.stdout.write("\t".join(clean(_cell(value)) for value in cells.values()) + "\n")
     if not asked:
         _notice(f"{rows} holds no rows")
     return 0
 
 
-def flat(row: Mapping[str, object]) -> dict[str, object]:
-    """Return a row with a column for each value of a mapping in it.
+def _objects(answers: Answers) -> Iterator[str]:
+    return (actions.encode_json(row).decode() for row in rows_of(answers))
 
-    >>> flat({"predictions": "yes", "probabilities": {"no": 0.1, "yes": 0.9}})
-    {'predictions': 'yes', 'probabilities.no': 0.1, 'probabilities.yes': 0.9}
-    """
-    cells: dict[str, object] = {}
-    for name, value in row.items():
-        if isinstance(value, Mapping):
-            cells |= {f"{name}.{part}": inner for part, inner in value.items()}
-        else:
-            cells[name] = value
-    return cells
+
+def _table(answers: Answers, *, header: bool) -> Iterator[str]:
+    """Yield the lines of a table; columns stand for outputs, or for each label of one that has some."""
+    columns = {name: values for output in answers for name, values in output.cells().items()}
+    if header:
+        yield "\t".join(map(clean, columns))
+    yield from map("\t".join, zip(*(map(_cell, values) for values in columns.values()), strict=True))
 
 
 def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, list):
-        return " ".join(_cell(item) for item in value)
-    return str(value)
+        return " ".join(map(_cell, value))
+    return clean(str(value))
 
 
 def _notice(text: str) -> None:

@@ -82,6 +82,20 @@ class Waited(Progress, frozen=True, kw_only=True, tag="waited"):
     """Nothing happened for a moment; `step` is empty. For clocks on a screen."""
 
 
+class Noted(Progress, frozen=True, kw_only=True, tag="noted"):
+    """Something that a person should know; `step` may be empty."""
+
+    text: str
+
+
+class Moving(Progress, frozen=True, kw_only=True, tag="moving"):
+    """Bytes travel between this machine and another; `step` is empty, `what` says which way."""
+
+    what: str
+    done_bytes: int
+    total_bytes: int
+
+
 class Ended(Progress, frozen=True, kw_only=True, tag="ended"):
     """A step is over.
 
@@ -103,7 +117,9 @@ class Ended(Progress, frozen=True, kw_only=True, tag="ended"):
     family: str = ""
 
 
-AnyProgress = Planned | Expanded | Gathered | Began | Printed | Sampled | Retrying | Waited | Ended
+AnyProgress = (
+    Planned | Expanded | Gathered | Began | Printed | Sampled | Retrying | Waited | Noted | Moving | Ended
+)
 
 
 class StepSummary(Struct, frozen=True, kw_only=True):

@@ -6,7 +6,8 @@ Rule: one line that names the limit or signal, and a hint that can be followed.
 import signal
 from typing import Final
 
-from legato.domain.graph import Node, Struct
+from legato.domain.errors import LegatoError
+from legato.domain.graph import Node, Struct, Words
 from legato.domain.units import show_bytes, show_seconds
 from legato.platforms import Ended
 
@@ -20,12 +21,25 @@ class Ending(Struct, frozen=True, kw_only=True):
         reason: `raised`, `exited`, `killed`, `timeout`, `memory`, `cancelled`, `lost`, `refused`, `held`.
         message: One line.
         details: The user's own traceback, where there is one.
+        error: The name of the exception that was raised, where one was.
     """
 
     reason: str
     message: str
     details: str = ""
     hint: str = ""
+    error: str = ""
+
+
+NOT_WANTED: Final = "not wanted"
+"""The reason of a step that `when=` leaves out."""
+
+
+def tried_again(words: Words, ending: Ending, attempt: int) -> bool:
+    """Say whether a step that failed so, at this attempt, is tried again."""
+    if attempt > words.retries or ending.reason == "cancelled":
+        return False
+    return not words.retry_on or ending.reason in words.retry_on or ending.error in words.retry_on
 
 
 HELD: Final = Ending(
@@ -33,6 +47,11 @@ HELD: Final = Ending(
     message="acts outside this machine, so it waits",
     hint="legato run --environment NAME lets it act",
 )
+
+
+def refused(error: LegatoError) -> Ending:
+    """Return the ending of a step that an error of ours kept from running."""
+    return Ending(reason="refused", message=error.message, hint=error.hint)
 
 
 def ending_of(node: Node, ended: Ended) -> Ending:

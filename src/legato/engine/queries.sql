@@ -29,3 +29,12 @@ SELECT * FROM executions WHERE run = :run ORDER BY seq;
 
 -- name: runs_with_step
 SELECT run, key FROM executions WHERE step = :step AND state IN ('computed', 'reused') ORDER BY seq DESC LIMIT :limit;
+
+-- name: cancel_asked
+SELECT actor, at FROM cancels WHERE run = :run ORDER BY seq LIMIT 1;
+
+-- name: last_keys
+SELECT step, key FROM executions WHERE seq IN (
+    SELECT MAX(seq) FROM executions
+    WHERE step IN (SELECT value FROM json_each(:steps)) AND state IN ('computed', 'reused') GROUP BY step
+);

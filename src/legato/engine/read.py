@@ -5,12 +5,19 @@ Rule: reads only; nothing here writes or decides.
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
+
+import msgspec
 
 from legato.domain.artifacts import Artifact, Result
 from legato.domain.events import ResultFetched, StepFinished, decode
 from legato.domain.graph import Struct
-from legato.ledger import Ledger
+from legato.domain.messages import Override
+from legato.ledger import Reader
+
+_OVERRIDES: Final = msgspec.json.Decoder(tuple[Override, ...])
+_READ: Final = frozenset({"commit", "targets", "parameters", "dirty", "overrides"})
+"""Fields of a run that are not a column as it stands."""
 
 
 class RunRow(Struct, frozen=True, kw_only=True):
@@ -34,6 +41,8 @@ class RunRow(Struct, frozen=True, kw_only=True):
     failed: int
     skipped: int
     wall_s: float
+    overrides: tuple[Override, ...] = ()
+    cancelled_by: str = ""
 
 
 class ExecutionRow(Struct, frozen=True, kw_only=True):
@@ -55,18 +64,18 @@ class ExecutionRow(Struct, frozen=True, kw_only=True):
     at: float
 
 
-def runs(ledger: Ledger, limit: int = 50) -> tuple[RunRow, ...]:
+def runs(ledger: Reader, limit: int = 50) -> tuple[RunRow, ...]:
     """Return the newest runs, newest first."""
     return tuple(_run(row) for row in ledger.query("runs", limit=limit))
 
 
-def run(ledger: Ledger, number: int) -> RunRow | None:
+def run(ledger: Reader, number: int) -> RunRow | None:
     """Return one run."""
     rows = ledger.query("run", number=number)
     return _run(rows[0]) if rows else None
 
 
-def executions(ledger: Ledger, number: int) -> tuple[ExecutionRow, ...]:
+def executions(ledger: Reader, number: int) -> tuple[ExecutionRow, ...]:
     """Return what became of each step of a run, in order; retried attempts included."""
     names = ExecutionRow.__struct_fields__
     return tuple(
@@ -74,7 +83,7 @@ def executions(ledger: Ledger, number: int) -> tuple[ExecutionRow, ...]:
     )
 
 
-def result(ledger: Ledger, key: str) -> Result | None:
+def result(ledger: Reader, key: str) -> Result | None:
     """Return the result of a full key."""
     rows = ledger.query("result_by_key", key=key)
     if not rows:
@@ -84,7 +93,7 @@ def result(ledger: Ledger, key: str) -> Result | None:
     return event.result if isinstance(event, StepFinished | ResultFetched) else None
 
 
-def artifacts(ledger: Ledger, number: int) -> Iterator[tuple[str, str, Artifact]]:
+def artifacts(ledger: Reader, number: int) -> Iterator[tuple[str, str, Artifact]]:
     """Yield step, output field and artifact of all that a run computed or reused."""
     for row in executions(ledger, number):
         found = result(ledger, row.key) if row.state in {"computed", "reused"} else None
@@ -93,13 +102,12 @@ def artifacts(ledger: Ledger, number: int) -> Iterator[tuple[str, str, Artifact]
 
 
 def _run(row: Mapping[str, Any]) -> RunRow:
-    names = [
-        name for name in RunRow.__struct_fields__ if name not in {"commit", "targets", "parameters", "dirty"}
-    ]
+    names = [name for name in RunRow.__struct_fields__ if name not in _READ]
     return RunRow(
         commit=row["commit_id"],
         dirty=bool(row["dirty"]),
         targets=tuple(json.loads(row["targets"])),
         parameters=json.loads(row["parameters"]),
+        overrides=_OVERRIDES.decode(row["overrides"]),
         **{name: row[name] for name in names},
     )

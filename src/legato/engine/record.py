@@ -34,12 +34,14 @@ class Record:
         self._started = started
         self._waiting: list[StepReused | StepFailed | ResultFetched] = []
         self._learned = False
+        self._actor = ""
         self.number = 0
 
     def open(self) -> int:
         """Return the run's number, which opens it in the ledger."""
         if not self.number:
             started = self._started()
+            self._actor = started.actor
 
             def decide(query: Query) -> list[Event]:
                 return [msgspec.structs.replace(started, number=query("next_run")[0]["number"])]
@@ -51,7 +53,17 @@ class Record:
 
     def settled(self) -> int:
         """Return the run's number at its end; 0 where there was nothing to say."""
-        return self.open() if self._learned else self.number
+        if self.number or self._learned or self._differs():
+            return self.open()
+        return 0
+
+    def _differs(self) -> bool:
+        """Say whether a step of this idle run took another result than the last run that is known."""
+        taken = {event.step: event.key for event in self._waiting if isinstance(event, StepReused)}
+        if not taken:
+            return False
+        rows = self._ledger.query("last_keys", steps=list(taken))
+        return {row["step"]: row["key"] for row in rows} != taken
 
     def later(self, event: StepReused | StepFailed) -> None:
         """Write an event with the next one that cannot wait."""
@@ -72,6 +84,15 @@ class Record:
         self._waiting = []
         self._ledger.append([*before, event], release=release)
 
+    def cancel_is_asked(self) -> bool:
+        """Say whether someone wants this run to end."""
+        return bool(self.number and self._ledger.query("cancel_asked", run=self.number))
+
+    def cancelled_by(self) -> str:
+        """Return who ended this run: who asked for it, else who started it."""
+        asked = self._ledger.query("cancel_asked", run=self.number) if self.number else []
+        return str(asked[0]["actor"]) if asked else self._actor
+
     def finish(self, summary: Summary) -> None:
         """Close the run, where it was opened or learned something."""
         if self.settled():
@@ -85,5 +106,6 @@ class Record:
                     skipped=summary.count(State.SKIPPED),
                     wall_s=summary.wall_s,
                     left_machine=summary.left_machine,
+                    cancelled_by=summary.cancelled_by,
                 )
             )

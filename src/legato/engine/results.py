@@ -4,18 +4,25 @@ Rule (laws 1 and 2): a result serves only when its key still holds, files it rea
 is in the store.
 """
 
+import io
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol
+from typing import Final, Protocol
 
-from legato.domain.artifacts import Result, trusts
+import msgspec
+
+from legato.domain.artifacts import Artifact, Result, trusts
 from legato.domain.digests import Digest
-from legato.domain.errors import LegatoError
+from legato.domain.elements import ELEMENTS, Family, unpack
+from legato.domain.errors import ConfigurationError, LegatoError, OutsideError
 from legato.domain.events import ResultFetched, StepFinished, decode
 from legato.domain.graph import Struct
 from legato.domain.keys import Cause, Read, Recipe, causes, full_key
 from legato.engine.files import Files
 from legato.ledger import Ledger
 from legato.store import Store
+
+_TRUTH: Final = {b"true": True, b"false": False}
+_TRUTH_BYTES: Final = 16
 
 ResultEvent = StepFinished | ResultFetched
 """The facts that make a result known."""
@@ -85,6 +92,45 @@ class Results:
             return False
         return trusts(self._rules.maker, result.maker) and self._reads_hold(result) and self._held(result)
 
+    def family(self, artifact: Artifact) -> Family:
+        """Return what an artifact of elements holds; its bytes have to be here.
+
+        Raises:
+            OutsideError: It holds something else.
+        """
+        with self._store.open(artifact.digest) as source:
+            data = source.read()
+        try:
+            return unpack(data)
+        except msgspec.DecodeError as error:
+            raise OutsideError(
+                f"{artifact.digest} does not hold elements: {error}", hint="make it again with --again"
+            ) from error
+
+    def is_here(self, artifact: Artifact) -> bool:
+        """Say whether the bytes of an artifact are on this machine."""
+        return bool(self._store.has((artifact.digest,)))
+
+    def keep(self, data: bytes, format_: str) -> Artifact:
+        """Store bytes as an artifact of a format."""
+        return Artifact(digest=self._store.put(io.BytesIO(data)), size_bytes=len(data), format=format_)
+
+    def truth(self, artifact: Artifact, name: str) -> bool:
+        """Return the truth value that an artifact holds.
+
+        Raises:
+            ConfigurationError: It holds something else.
+        """
+        if artifact.size_bytes <= _TRUTH_BYTES:
+            with self._store.open(artifact.digest) as source:
+                text = source.read().strip()
+            if text in _TRUTH:
+                return _TRUTH[text]
+        raise ConfigurationError(
+            f"when={name!r} asks for True or False, and {name} is a {artifact.type or artifact.format}",
+            hint=f"let {name} return a bool: return bool(...)",
+        )
+
     def rests_on(self, reads: Iterable[Read]) -> None:
         """Note the files that a new result of this run was made from."""
         for read in reads:
@@ -121,10 +167,22 @@ class Results:
             return False
         wanted = frozenset(artifact.digest for artifact in artifacts)
         try:
-            missing = wanted - self._store.has(wanted)
-            return not missing or (self._elsewhere is not None and self._elsewhere.holds(missing))
+            if not self._reachable(wanted):
+                return False
+            families = [found for found in artifacts if found.format == ELEMENTS]
+            return all(self._reachable(self._digests_in(found)) for found in families)
         except LegatoError:
             return False
+
+    def _digests_in(self, artifact: Artifact) -> frozenset[Digest]:
+        """Return what an artifact of elements names; nothing while its own bytes are still elsewhere."""
+        if not self._store.has((artifact.digest,)):
+            return frozenset()
+        return frozenset(item.digest for item in self.family(artifact).items.values())
+
+    def _reachable(self, wanted: frozenset[Digest]) -> bool:
+        missing = wanted - self._store.has(wanted)
+        return not missing or (self._elsewhere is not None and self._elsewhere.holds(missing))
 
     def _lost(self, result: Result) -> str:
         if not all(self._rules.current(artifact.format) for artifact in result.outputs.values()):

@@ -6,16 +6,17 @@ Rule: a step is changed by the run that owns it, and by nobody else.
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from legato.domain.artifacts import Artifact
+from legato.domain.artifacts import Artifact, Usage
 from legato.domain.graph import Node
 from legato.domain.keys import Cause, Recipe, base_key
+from legato.domain.progress import Began, Ended, State, StepSummary
+from legato.engine.endings import Ending
 from legato.engine.kinds import Call
 from legato.engine.masking import Mask
 from legato.ledger import Lease
 
 if TYPE_CHECKING:
     from legato.domain.messages import Failed, Finished
-    from legato.domain.progress import StepSummary
     from legato.engine.settings import Coming
 
 
@@ -77,6 +78,56 @@ class Step:
         mask = self.masks.get("claims")
         return (mask.feed(text.encode()) + mask.rest()).decode(errors="replace") if mask else text
 
+    def begun(self, now: float) -> Began:
+        """Take note that an attempt begins, and return it for those who watch."""
+        self.began = now
+        return Began(step=self.node.name, kind=self.node.kind, causes=self.causes, attempt=self.attempt)
+
+    def ended(
+        self,
+        state: State,
+        *,
+        usage: Usage = Usage(),  # noqa: B008 - frozen
+        ending: Ending | None = None,
+        log: str = "",
+        notes: tuple[str, ...] = (),
+    ) -> Ended:
+        """Return how it ended, for those who watch."""
+        told = ending or _SILENT
+        return Ended(
+            step=self.node.name,
+            kind=self.node.kind,
+            state=state,
+            usage=usage,
+            message=told.message,
+            details=told.details,
+            hint=told.hint,
+            log=log,
+            notes=notes,
+            family=self.node.template,
+        )
+
+    def summed(self, ended: Ended, key: str) -> StepSummary:
+        """Return how it ended, for the end of the run."""
+        return StepSummary(
+            name=ended.step,
+            kind=ended.kind,
+            state=ended.state,
+            key=key,
+            causes=self.causes,
+            usage=ended.usage,
+            outputs=self.named_outputs(),
+            message=ended.message,
+            hint=ended.hint,
+            details=ended.details,
+            log=ended.log,
+            notes=ended.notes,
+            family=ended.family,
+        )
+
     def named_outputs(self) -> dict[str, Artifact]:
         """Return its artifacts by their names in the graph."""
         return {o.artifact: self.outputs[o.field] for o in self.node.outputs if o.field in self.outputs}
+
+
+_SILENT = Ending(reason="", message="")

@@ -10,7 +10,14 @@ from typing import Annotated, Any, Final, Union, get_args, get_origin
 PICKLED: Final = "legato.pickled"
 """What `Pickled[T]` carries in its `Annotated`."""
 
-_PACKAGES: Final = {"pl": "polars", "pd": "pandas", "pa": "pyarrow", "np": "numpy", "ds": "pyarrow.dataset"}
+_PACKAGES: Final = {
+    "lg": "legato",
+    "pl": "polars",
+    "pd": "pandas",
+    "pa": "pyarrow",
+    "np": "numpy",
+    "ds": "pyarrow.dataset",
+}
 _PLAIN: Final = {
     "Path": "pathlib.Path",
     "Dataset": "pyarrow.dataset.Dataset",

@@ -83,6 +83,7 @@ CATALOGUE: Final = (
     ),
     Entry(module="legato.formats.files", formats={"file": 1, "folder": 1}, roots=("pathlib",)),
     Entry(module="legato.formats.texts", formats={"text": 1, "bytes": 1}, roots=("builtins",)),
+    Entry(module="legato.formats.elsewhere", formats={"reference": 1}, roots=("legato",)),
     Entry(module="legato.formats.plain", formats={"plain": 1}, roots=("*",)),
     Entry(module="legato.formats.pickles", formats={"pickle": 1}),
 )

@@ -10,7 +10,7 @@ from typing import Final, cast
 
 from legato.domain.artifacts import Artifact
 from legato.domain.errors import ConfigurationError, LegatoError, MissingError, OutsideError
-from legato.formats import FILE, FOLDER, Format, Saved, Trust
+from legato.formats import FILE, FOLDER, Format, Saved, Trust, elsewhere
 from legato.formats.annotations import asks_for_pickle, form_of, type_name
 from legato.formats.catalogue import CATALOGUE, Entry
 from legato.formats.own import OWN_PREFIX, Own, read_own
@@ -37,7 +37,8 @@ class Shelf:
 
     def save(self, value: object, folder: Path, *, hint: object = None, name: str = "value") -> Saved:
         """Write one file or folder below `folder`; see `Formats.save`."""
-        folder.mkdir(parents=True, exist_ok=True)
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
         trust = Trust(first_party=self._first_party, shelf=self)
         format_ = self._for_value(value, wants_pickle=asks_for_pickle(hint))
         try:
@@ -66,8 +67,8 @@ class Shelf:
                 f"the bytes of {_shown(artifact)} are not at {path}", hint="run the step again with --again"
             )
         wanted = form_of(form)
-        if wanted == "pathlib.Path":
-            return path
+        if wanted in elsewhere.PLACES:
+            return elsewhere.place(path, artifact, wanted)
         if not allow_unsafe:
             _refuse_unsafe(artifact)
         trust = Trust(first_party=self._first_party, classes=frozenset(artifact.classes), shelf=self)

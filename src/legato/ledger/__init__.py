@@ -3,6 +3,10 @@
 Rule: an event is appended once, in one transaction with all that the workshops read from it; nothing changes
 it later, save a redaction, which blanks what it said and leaves the chain whole.
 
+Three back ends pass one contract: SQLite (`sqlite`), and, shared by machines through a mirror each (`mirrored`), a
+bucket or folder (`bucket`) and PostgreSQL (`postgres`); `shared` opens the last two by their address, `moving` and
+`backups` carry a history from one to another.
+
 Every method may be called from many threads and by many processes at once. A ledger must not cross a fork: it
 is opened after forking. Foreign errors (disk, rights, locks, network) arrive as `OutsideError`; nothing of a
 call that raised is kept. Format: docs/formats/ledger.md.
@@ -89,8 +93,9 @@ class Expect(Struct, frozen=True, kw_only=True):
 class Problem(Struct, frozen=True, kw_only=True):
     """Something that does not hold in a ledger.
 
-    `kind`: `altered`, `missing`, `reordered`, `blanked` (no event says that it should be), `cut` (the tail is
-    gone), `rewritten` (it is not the history whose head was published).
+    `kind`: `altered`, `missing`, `reordered`, `blanked` (no event says that it should be), `kept` (an event says
+    that it should be blanked, and it is not), `cut` (the tail is gone), `rewritten` (it is not the history whose
+    head was published).
     """
 
     seq: int
@@ -176,6 +181,17 @@ class Reader(Protocol):
 
         A tail that was cut off, or a history rewritten to its end, is found only against a `head` kept
         elsewhere.
+        """
+        ...
+
+    def refresh(self) -> None:
+        """Look now for what others appended; where every look sees that anyway, this does nothing."""
+        ...
+
+    def wait(self, after: int, timeout_s: float) -> bool:
+        """Return True as soon as there is an event behind sequence number `after`, else False in the end.
+
+        Readers that follow a ledger live call it between two calls of `events`. It holds no lock meanwhile.
         """
         ...
 

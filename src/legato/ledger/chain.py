@@ -82,6 +82,7 @@ def audit(records: Iterable[Record], head: Head | None) -> list[Problem]:
         at_head = record.chain if head is not None and record.seq == head.seq else at_head
     problems += _explained(broken)
     problems += [_blanked(seq) for seq in blanked - redacted]
+    problems += [_kept(seq) for seq in redacted - blanked if 0 < seq <= last]
     problems += _against(head, last, at_head)
     return sorted(problems, key=lambda problem: problem.seq)
 
@@ -91,10 +92,17 @@ def _gap(expected: int, found: int) -> Iterator[Problem]:
         yield Problem(seq=seq, kind="missing", message=f"event {seq} was deleted")
 
 
-def _payload_trouble(record: Record) -> Iterator[Problem]:
+def is_whole(record: Record) -> bool:
+    """Say whether a payload is what its digest stands for; one that was blanked is."""
     payload: Any = record.payload  # SQLite keeps whatever type someone wrote into the column
+    if payload is None:
+        return True
     data = payload if isinstance(payload, bytes) else str(payload).encode()
-    if digest_payload(record.salt or b"", data) != record.payload_digest:
+    return digest_payload(record.salt or b"", data) == record.payload_digest
+
+
+def _payload_trouble(record: Record) -> Iterator[Problem]:
+    if not is_whole(record):
         yield Problem(
             seq=record.seq,
             kind="altered",
@@ -117,6 +125,10 @@ def _blanked(seq: int) -> Problem:
     return Problem(
         seq=seq, kind="blanked", message=f"what event {seq} says was removed, and no event says so"
     )
+
+
+def _kept(seq: int) -> Problem:
+    return Problem(seq=seq, kind="kept", message=f"event {seq} was redacted, and what it says is still there")
 
 
 def _explained(broken: list[_Broken]) -> Iterator[Problem]:

@@ -3,6 +3,7 @@
 Rule: nothing in here writes, and no lock is held while a caller looks at what it got.
 """
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -14,7 +15,8 @@ from legato.ledger.records import COLUMNS, stored_of
 from legato.ledger.session import Session
 
 _PAGE: Final = 1000
-_HEAD: Final = "SELECT seq, chain FROM events ORDER BY seq DESC LIMIT 1"
+_PAUSE_S: Final = 0.02
+_HEAD: Final = "SELECT seq, chain, at FROM events ORDER BY seq DESC LIMIT 1"
 _OF_KIND: Final = """((payload IS NOT NULL AND kind IN (SELECT value FROM json_each(:kinds)))
  OR (payload IS NULL AND :blanked))"""
 _REDACTED_BY: Final = """SELECT seq FROM events
@@ -47,12 +49,29 @@ class SqliteReader:
 
     def head(self) -> Head:
         """Return the last event's place and seal."""
-        seq, digest = head_of(self._session.rows(_HEAD))
+        seq, digest, _ = head_of(self._session.rows(_HEAD))
         return Head(seq=seq, digest=digest)
+
+    def refresh(self) -> None:
+        """Do nothing: a file on this machine is always read as it is."""
+
+    def wait(self, after: int, timeout_s: float) -> bool:
+        """Look for a later event again and again: SQLite has no way to be told by another process."""
+        for _ in range(max(1, int(timeout_s / _PAUSE_S))):
+            if self._session.is_closed():
+                return False
+            if self.head().seq > after:
+                return True
+            time.sleep(min(_PAUSE_S, timeout_s))
+        return not self._session.is_closed() and self.head().seq > after
+
+    def records(self, after: int = 0) -> Iterator[Record]:
+        """Yield the events behind `after` as they are kept: sealed, with their salts."""
+        return (Record(*row) for row in self._pages(after, ()))
 
     def verify(self, head: Head | None = None) -> list[Problem]:
         """Return what is wrong with the events."""
-        return audit((Record(*row) for row in self._pages(0, ())), head)
+        return audit(self.records(), head)
 
     def close(self) -> None:
         """Close the connection."""
@@ -71,9 +90,9 @@ class SqliteReader:
         return int(rows[0][0]) if rows else 0
 
 
-def head_of(rows: Sequence[tuple[Any, ...]]) -> tuple[int, str]:
-    """Return place and seal of the last event from what `HEAD` found."""
-    return (rows[0][0], rows[0][1]) if rows else (0, GENESIS)
+def head_of(rows: Sequence[tuple[Any, ...]]) -> tuple[int, str, int]:
+    """Return place, seal and time (in microseconds) of the last event from what `HEAD` found."""
+    return (rows[0][0], rows[0][1], rows[0][2]) if rows else (0, GENESIS, 0)
 
 
 HEAD: Final = _HEAD

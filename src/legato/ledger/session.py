@@ -19,6 +19,9 @@ MEMORY: Final = ":memory:"
 WAIT_S: Final = 30.0
 """How long one process waits for another's write transaction."""
 
+_LOG_PAGES: Final = 4000
+"""How long the log may grow, 16 MB, before it is written into the database, which waits for the disk."""
+
 _NO_RIGHTS: Final = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM})
 _Result = TypeVar("_Result")
 Values = Sequence[Any] | Mapping[str, Any]
@@ -33,6 +36,7 @@ class Session:
         self._connection = connection
         self._lock = RLock()
         self._process = os.getpid()
+        self._closed = False
 
     def rows(self, sql: str, values: Values = ()) -> list[tuple[Any, ...]]:
         """Return all rows of one statement."""
@@ -41,7 +45,7 @@ class Session:
     def table(self, sql: str, values: Values = ()) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Return the names of the columns and all rows of one statement."""
         with self._lock:
-            self._check_process()
+            self.check_process()
             try:
                 cursor = self.execute(sql, values)
                 return [column[0] for column in cursor.description or ()], cursor.fetchall()
@@ -51,7 +55,7 @@ class Session:
     def write(self, work: Callable[[], _Result]) -> _Result:
         """Do `work` in one write transaction: all of it is kept, or nothing."""
         with self._lock:
-            self._check_process()
+            self.check_process()
             try:
                 self.execute("BEGIN IMMEDIATE")
                 result = work()
@@ -63,6 +67,18 @@ class Session:
                 raise
             return result
 
+    def try_out(self, work: Callable[[], _Result]) -> _Result:
+        """Do `work` in a write transaction and undo it; return what it returned."""
+        with self._lock:
+            self.check_process()
+            try:
+                self.execute("BEGIN IMMEDIATE")
+                return work()
+            except sqlite3.Error as error:
+                raise outside(error, self.path) from error
+            finally:
+                self._undo()
+
     def flush(self) -> None:
         """Force what was committed to the disk.
 
@@ -70,7 +86,7 @@ class Session:
         closed beside SQLite, which loses its locks (https://www.sqlite.org/howtocorrupt.html, 2.2).
         """
         with self._lock:
-            self._check_process()
+            self.check_process()
             if self.path == MEMORY:
                 return
             for path in (f"{self.path}-wal", os.path.dirname(self.path) or "."):  # noqa: PTH120 - beside os.open
@@ -79,7 +95,8 @@ class Session:
     def close(self) -> None:
         """Close the connection; closing twice is fine."""
         with self._lock:
-            self._check_process()
+            self.check_process()
+            self._closed = True
             try:
                 self._connection.close()
             except sqlite3.Error as error:
@@ -92,7 +109,12 @@ class Session:
         except sqlite3.Error:  # undone by SQLite itself; the first error is the one to tell
             return
 
-    def _check_process(self) -> None:
+    def is_closed(self) -> bool:
+        """Say whether the connection was closed, by this thread or another."""
+        return self._closed
+
+    def check_process(self) -> None:
+        """Raise where this process is a child of the one that opened the connection."""
         if os.getpid() != self._process:
             raise BugError(
                 f"the ledger {self.path} of process {self._process} was used by its child {os.getpid()}",
@@ -108,6 +130,7 @@ def open_writing(path: str) -> Session:
 def use_log(session: Session) -> None:
     """Let readers go on beside a writer: a commit is appended to a log, which `Session.flush` forces."""
     session.rows("PRAGMA synchronous = NORMAL")
+    session.rows(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
     if session.path != MEMORY and session.rows("PRAGMA journal_mode") != [("wal",)]:
         _patiently(lambda: session.rows("PRAGMA journal_mode = WAL"))
 

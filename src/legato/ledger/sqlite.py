@@ -7,19 +7,17 @@ Format: docs/formats/ledger.md.
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from legato.domain.errors import BugError, ConflictError, MissingError
-from legato.domain.events import AnyEvent, Event, PayloadRedacted
+from legato.domain.errors import ConflictError
+from legato.domain.events import Event
 from legato.ledger import Expect, Head, Lease, Problem, Query, Row, Stored, Workshop
-from legato.ledger.chain import REDACTION
+from legato.ledger.chain import Record
 from legato.ledger.leasing import Leasing
-from legato.ledger.reading import HEAD, SqliteReader, head_of
-from legato.ledger.records import INSERT, record_of
+from legato.ledger.reading import SqliteReader
 from legato.ledger.session import open_reading, open_writing
 from legato.ledger.tables import check, prepare, rebuild
-
-_REPORT: Final = "report this as a bug"
+from legato.ledger.writing import Writing, Written
 
 
 def open_existing(path: str | Path, workshops: Sequence[Workshop]) -> SqliteReader:
@@ -73,9 +71,10 @@ class SqliteLedger:
             self._session.close()
             raise
         self._workshops = tuple(workshops)
-        self._clock = clock
-        self._salt = salt
         self._leasing = Leasing(self._session, clock, alive)
+        self._writing = Writing(
+            self._session, workshops, self._leasing, at_us=lambda _: round(clock() * 1e6), salt=salt
+        )
 
     def append(
         self, events: Sequence[Event], *, expect: Expect | None = None, release: Sequence[Lease] = ()
@@ -83,21 +82,33 @@ class SqliteLedger:
         """Append all events or none, and give back leases."""
         if not events and not release and expect is None:
             return ()
-        stored = self._session.write(lambda: self._append(events, expect, release))
-        self._forget(events)
-        return stored
+        return self._kept(lambda: self._writing.append(events, expect, release))
 
     def transact(self, decide: Callable[[Query], Sequence[Event]]) -> Sequence[Stored]:
         """Query and append in one write transaction."""
-        decided: list[Event] = []
+        return self._kept(lambda: self._writing.append(decide(self._reader.query), None, ()))
 
-        def work() -> Sequence[Stored]:
-            decided.extend(decide(self._reader.query))
-            return self._append(decided, None, ())
+    def records(self, after: int = 0) -> Iterator[Record]:
+        """Yield the events behind `after` as they are kept."""
+        return self._reader.records(after)
 
-        stored = self._session.write(work)
-        self._forget(decided)
-        return stored
+    def adopt(self, before: Head, records: Sequence[Record]) -> None:
+        """Append events that were sealed elsewhere and follow the head `before`; `History` says more."""
+
+        def work() -> None:
+            if self._reader.head() != before:
+                raise ConflictError(f"the ledger is not at event {before.seq} any more", hint="try again")
+            self._writing.adopt(records)
+
+        self._session.write(work)
+        self._writing.forget(records)
+
+    def refresh(self) -> None:
+        """Do nothing: a file on this machine is always read as it is."""
+
+    def wait(self, after: int, timeout_s: float) -> bool:
+        """Return True as soon as there is an event behind `after`."""
+        return self._reader.wait(after, timeout_s)
 
     def events(self, after: int = 0, kinds: Sequence[str] = ()) -> Iterator[Stored]:
         """Yield the events behind `after`, in order."""
@@ -139,58 +150,10 @@ class SqliteLedger:
         """Close the connection."""
         self._session.close()
 
-    def _append(
-        self, events: Sequence[Event], expect: Expect | None, release: Sequence[Lease]
-    ) -> Sequence[Stored]:
-        execute = self._session.execute
-        head = head_of(execute(HEAD).fetchall())
-        if expect is not None:
-            self._check(expect, head[0])
-        at = self._clock()
-        stored = []
-        for event in events:
-            if not isinstance(event, AnyEvent):
-                raise BugError(
-                    f"{type(event).__name__} is no event that a ledger can read again", hint=_REPORT
-                )
-            record = record_of(event, head, round(at * 1e6), self._salt())
-            execute(INSERT, record)
-            head = (record.seq, record.chain)
-            known = Stored(seq=record.seq, at=record.at_us / 1e6, event=event, digest=record.chain)
-            stored.append(known)
-            for workshop in self._workshops:
-                workshop.project(execute, known)
-            if isinstance(event, PayloadRedacted):
-                self._blank(event, record.seq)
-        self._leasing.drop(release)
-        return tuple(stored)
-
-    def _check(self, expect: Expect, head: int) -> None:
-        if expect.head is not None and expect.head != head:
-            raise ConflictError(
-                f"the ledger is at event {head}, not at {expect.head}",
-                hint="someone else was first: look again",
-            )
-        for lease in expect.leases:
-            if not self._leasing.held(lease):
-                raise ConflictError(
-                    f"{lease.owner} has lost its lease on {lease.name!r} (fencing number {lease.fencing})",
-                    hint="someone else took over: look what they did",
-                )
-
-    def _blank(self, redaction: PayloadRedacted, seq: int) -> None:
-        """Blank what an event said, also in the workshops' tables and in the database's free pages."""
-        self._session.execute("PRAGMA secure_delete = ON")
-        sql = "UPDATE events SET payload = NULL, salt = NULL WHERE seq = ? AND seq < ? AND kind != ?"
-        if not self._session.execute(sql, (redaction.seq, seq, REDACTION)).rowcount:
-            raise MissingError(
-                f"event {redaction.seq} cannot be redacted: it is not there, or is a redaction itself",
-                hint="see the numbers of all events: legato audit",
-            )
-        rebuild(self._session, self._workshops)
-
-    def _forget(self, events: Sequence[Event]) -> None:
-        """After a redaction, write over the log too, which still holds what was said."""
-        if any(isinstance(event, PayloadRedacted) for event in events):
-            self._session.rows("PRAGMA wal_checkpoint(TRUNCATE)")
-            self._session.rows("PRAGMA secure_delete = OFF")
+    def _kept(self, work: Callable[[], Sequence[Written]]) -> Sequence[Stored]:
+        try:
+            written = self._session.write(work)
+        finally:
+            self._leasing.moves.clear()
+        self._writing.forget(item.record for item in written)
+        return tuple(item.stored for item in written)

@@ -5,7 +5,7 @@ Rule: a workshop's tables can be dropped at any time, since the events say all t
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from legato.domain.digests import canonical, digest_of
 from legato.ledger import LEDGER_FORMAT, Stored, Workshop
@@ -16,7 +16,7 @@ from legato.ledger.trouble import foreign, newer, older
 APPLICATION: Final = 0x4C454741
 """`LEGA` in the header of the database file, where `file` and we look."""
 
-_OWN: Final = """
+OWN_TABLES: Final = """
 CREATE TABLE events (
     seq INTEGER PRIMARY KEY,
     at INTEGER NOT NULL,
@@ -38,22 +38,40 @@ CREATE TABLE ledger_owned (workshop TEXT NOT NULL, kind TEXT NOT NULL, name TEXT
 """
 
 
-def prepare(session: Session, workshops: Sequence[Workshop]) -> None:
+class Kind(NamedTuple):
+    """What a database of ours is.
+
+    Attributes:
+        application: In the header of the file, where `file` and we look.
+        number: Of its form; it stands in the header too.
+        script: The tables that it has whatever the workshops are.
+    """
+
+    application: int
+    number: int
+    script: str
+
+
+LEDGER: Final = Kind(APPLICATION, LEDGER_FORMAT, OWN_TABLES)
+"""The ledger itself."""
+
+
+def prepare(session: Session, workshops: Sequence[Workshop], kind: Kind = LEDGER) -> None:
     """Make or migrate the tables where that is needed, in one transaction.
 
     Raises:
         ConfigurationError: A newer Legato wrote this ledger.
         OutsideError: Another program made this database.
     """
-    outdated = _outdated(session, workshops)  # before anything is written: it may be another program's
+    outdated = _outdated(session, workshops, kind)  # before anything is written: it may be another program's
     use_log(session)
     if outdated:
-        session.write(lambda: _migrate(session, workshops))
+        session.write(lambda: _migrate(session, workshops, kind))
 
 
 def check(session: Session, workshops: Sequence[Workshop]) -> None:
     """Raise unless the tables are those that these workshops know."""
-    if _outdated(session, workshops):
+    if _outdated(session, workshops, LEDGER):
         raise older(session.path)
 
 
@@ -77,17 +95,17 @@ def rebuild(session: Session, workshops: Sequence[Workshop]) -> None:
             workshop.project(session.execute, stored)
 
 
-def _outdated(session: Session, workshops: Sequence[Workshop]) -> bool:
+def _outdated(session: Session, workshops: Sequence[Workshop], kind: Kind) -> bool:
     if not session.rows("SELECT 1 FROM sqlite_master LIMIT 1"):
         return True
     # Only now: another process may be making the ledger, and does both in one transaction.
     ((application,),) = session.rows("PRAGMA application_id")
     ((number,),) = session.rows("PRAGMA user_version")
-    if application != APPLICATION:
+    if application != kind.application:
         raise foreign(session.path)
-    if number > LEDGER_FORMAT:
-        raise newer(session.path, "format", number, LEDGER_FORMAT)
-    return number < LEDGER_FORMAT or bool(_behind(session, workshops))
+    if number > kind.number:
+        raise newer(session.path, "format", number, kind.number)
+    return number < kind.number or bool(_behind(session, workshops))
 
 
 def _behind(session: Session, workshops: Sequence[Workshop]) -> list[Workshop]:
@@ -106,15 +124,15 @@ def _mark(workshop: Workshop) -> tuple[str, int, str]:
     return workshop.name, len(workshop.migrations), digest_of(canonical(workshop.migrations))
 
 
-def _migrate(session: Session, workshops: Sequence[Workshop]) -> None:
-    if not _outdated(session, workshops):  # another process was first
+def _migrate(session: Session, workshops: Sequence[Workshop], kind: Kind) -> None:
+    if not _outdated(session, workshops, kind):  # another process was first
         return
     ((application,),) = session.rows("PRAGMA application_id")
-    if application != APPLICATION:
-        for statement in _statements(_OWN):
+    if application != kind.application:
+        for statement in _statements(kind.script):
             session.execute(statement)
-        session.execute(f"PRAGMA application_id = {APPLICATION}")
-        session.execute(f"PRAGMA user_version = {LEDGER_FORMAT}")
+        session.execute(f"PRAGMA application_id = {kind.application}")
+        session.execute(f"PRAGMA user_version = {kind.number}")
     rebuild(session, _behind(session, workshops))
 
 

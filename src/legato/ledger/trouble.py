@@ -46,6 +46,12 @@ def outside(error: sqlite3.Error, path: str) -> LegatoError:
     return OutsideError(f"cannot use the ledger {path}: {reason}", hint=hint)
 
 
+def is_damaged(error: OutsideError) -> bool:
+    """Say whether SQLite could make nothing of the file."""
+    code = getattr(error.__cause__, "sqlite_errorcode", 0)
+    return code & 0xFF in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
+
+
 def foreign(path: str) -> OutsideError:
     """Return the error for a database that another program made."""
     return OutsideError(f"cannot use the ledger {path}: another program made it", hint=_NOT_OURS)

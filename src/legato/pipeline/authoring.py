@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final, Never, ParamSpec, TypeVar, overload
 
 from legato.domain.errors import ConfigurationError
+from legato.pipeline import addresses
 from legato.pipeline.handles import (
     FORMATS,
     FUNCTION,
@@ -16,9 +17,11 @@ from legato.pipeline.handles import (
     Command,
     Dataset,
     Endpoint,
+    Foreign,
     Model,
     OneOutput,
     Parameter,
+    Registered,
     Spot,
     StepHandle,
     refuse,
@@ -31,13 +34,14 @@ from legato.pipeline.words import StepWords, refuse_unknown
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+    from types import ModuleType
     from typing import Unpack
 
     from legato.domain.evaluation import Evaluation
     from legato.domain.verdicts import Gate
     from legato.pipeline.handles import Step
 
-    Source = Step[..., Any] | OneOutput | Dataset | Command | str
+    Source = Step[..., Any] | OneOutput | Dataset | Command | Registered | str
     Judge = Step[..., Evaluation] | OneOutput | Command | str
 
 P = ParamSpec("P")
@@ -46,6 +50,7 @@ C = TypeVar("C", bound=type)
 
 _GENERATOR_OR_ASYNC: Final = 0x20 | 0x80 | 0x100 | 0x200
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
+_REFERENCE: Final = re.compile(rf"{_NAME.pattern}(@{_NAME.pattern}|:[cv]?[1-9][0-9]{{0,8}})?", re.ASCII)
 
 
 @overload
@@ -126,34 +131,69 @@ def _shown(function: object) -> str:
     return f"`{getattr(function, '__name__', None) or repr(function)}`"
 
 
-def dataset(address: str | Path, /, **unknown: Never) -> Dataset:
-    """Bring a file or folder of the repository in as an artifact, versioned by its content.
+def dataset(
+    address: str | Path, /, *, query: str | None = None, version: str | None = None, **unknown: Never
+) -> Dataset:
+    """Bring data in as an artifact, versioned by its content.
 
     Args:
-        address: Relative to the folder of the file that says it.
-        **unknown: None; words of other sources are refused with a reason.
+        address: A file, folder or pattern (`data/*.parquet`), relative to the folder of the file that says it; or
+            `http(s)://`, `s3://`, `gs://`, `az://`, `postgresql://`, `sqlite:///`, `duckdb:///`. `${NAME}` in an
+            address is a variable of the environment, for what nobody should read.
+        query: For databases: what to read. Without an `order by`, equal rows in another order are another version.
+        version: For databases: a cheap question; while its answer is the same, nothing is read.
+        **unknown: None.
 
     Raises:
-        ConfigurationError: The address is of a kind that this version does not read.
+        ConfigurationError: The address is of a kind that cannot be read.
     """
     where = spot(1)
     _none_of(unknown, "lg.dataset", where)
     path = str(address)
-    if "://" in path:
+    refused = addresses.refusal(path, query, version)
+    if refused is not None:
+        raise refuse(refused[0], where, refused[1])
+    return Dataset(path, where, query or "", version or "")
+
+
+def include(module: ModuleType, /, *names: str, prefix: str = "") -> None:
+    """Take steps of another module into this pipeline: `lg.include(shared.steps, "split", prefix="churn_")`.
+
+    Each is called as there, behind the prefix, and so are the artifacts it makes. An input that one of the same
+    inclusion makes is taken from there; any other is found by its own name.
+
+    Args:
+        module: The imported module.
+        *names: Which of its steps, checks, datasets and commands; without any, all that it has.
+        prefix: What their names begin with here.
+
+    Raises:
+        ConfigurationError: It is no module, or has no such step.
+    """
+    from legato.pipeline.including import include as take
+
+    take(module, names, prefix, spot(1))
+
+
+def registered(reference: str, /) -> Registered:
+    """Bring a registered model in as an artifact: `lg.registered("churn@champion")`, `lg.registered("churn:3")`.
+
+    Which version that is, is looked up when a run starts; what takes it runs again when it is another.
+
+    Args:
+        reference: `MODEL` (its champion), `MODEL@ALIAS`, `MODEL:VERSION`, or `MODEL:c4` for a candidate's version.
+
+    Raises:
+        ConfigurationError: It is no such text.
+    """
+    where = spot(1)
+    if _REFERENCE.fullmatch(str(reference)) is None:
         raise refuse(
-            f"the address {path!r} is not supported by this version of legato: only files and folders are",
+            f"{reference!r} names no registered model",
             where,
-            "fetch it in a step without inputs, or put the file below the repository",
+            'write lg.registered("churn@champion"), or "churn:3" for one version',
         )
-    if any(letter in path for letter in "*?["):
-        raise refuse(
-            f"the glob {path!r} is not supported by this version of legato",
-            where,
-            "name the folder, and pick the files inside the step that takes it",
-        )
-    if not path or "\0" in path:
-        raise refuse(f"{path!r} is no path", where, 'write for example lg.dataset("data/wine.csv")')
-    return Dataset(path, where)
+    return Registered(reference, where)
 
 
 def parameter(annotation: object, /, *, default: object = REQUIRED) -> Parameter:
@@ -178,6 +218,7 @@ def command(
     /,
     *,
     params: Mapping[str, object] | None = None,
+    inputs: Mapping[str, Path] | None = None,
     outputs: Mapping[str, Path | type] | None = None,
     code: Sequence[str] | None = None,
     **words: Unpack[StepWords],
@@ -189,6 +230,7 @@ def command(
         line: `{x}` is the path of input `x`, `{out.x}` a path to write, `{p}` a value of `params`, `{{` a
             brace. No shell reads it, and a value never becomes more than one argument.
         params: Parameters with their defaults.
+        inputs: By name: the fixed path at which the program reads it, for one that is not in the line.
         outputs: By name: the fixed path the program writes, or the type of what it writes at `{out.NAME}`.
         code: Patterns of the files that the program is made of; without it, every tracked file.
         **words: See `StepWords`.
@@ -208,11 +250,24 @@ def command(
         str(name),
         line,
         params=dict(params or {}),
+        inputs=dict(inputs or {}),
         outputs=dict(outputs or {}),
         code=code,
         words=words,
         where=where,
     )
+
+
+def dvc(path: str | Path = "dvc.yaml", /) -> Foreign:
+    """Put the stages of a `dvc.yaml` beside the steps: what they write are artifacts, named by their path.
+
+    A step takes such an artifact by `step.using(model="models/m.pkl")`, or by a parameter named like the path's
+    stem; a stage that depends on a path that a command of this pipeline writes takes that.
+
+    Args:
+        path: Relative to the folder of the file that says it.
+    """
+    return Foreign(str(path), "dvc", spot(1))
 
 
 def format(type_: type, /) -> Callable[[C], C]:  # noqa: A001 - the word of the interface
@@ -311,11 +366,11 @@ def _gates(gates: Sequence[Gate], where: Spot) -> tuple[Gate, ...]:
 
 
 _LATER: Final = {
-    "lg.dataset": ("query", "version"),
+    "lg.dataset": (),
     "lg.model": ("transform", "request"),
     "lg.endpoint": ("rollout", "monitor"),
 }
-_WORDS: Final = {"lg.dataset": (), "lg.model": ("gates",), "lg.endpoint": ("environments",)}
+_WORDS: Final = {"lg.dataset": ("query", "version"), "lg.model": ("gates",), "lg.endpoint": ("environments",)}
 
 
 def _none_of(unknown: Mapping[str, object], what: str, where: Spot) -> None:

@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING
 from legato.domain.errors import UserCodeError
 from legato.domain.graph import Graph, Node, Place, Setting
 from legato.pipeline.annotations import Named, Resolver, Unresolved, show
-from legato.pipeline.declaring import declare
+from legato.pipeline.axes import fan_out, settle_conditions, wire_elements
+from legato.pipeline.declaring import declare, keep_together
 from legato.pipeline.drafts import Draft, Sheet
+from legato.pipeline.gathered import inner_of
 from legato.pipeline.handles import FORMATS, Derived, Handle, Parameter, handle_of
 from legato.pipeline.matching import fits
 from legato.pipeline.models import expand
 from legato.pipeline.names import find_names
 from legato.pipeline.nearest import did_you_mean
 from legato.pipeline.order import CycleError, guard, in_order
+from legato.pipeline.others.describing import describe
 from legato.pipeline.places import Places
 from legato.pipeline.problems import Problems
 from legato.pipeline.settings import has_value, settle
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from legato.domain.messages import Override
+    from legato.pipeline.others.stages import Described
 
 
 class Collected:
@@ -40,11 +44,15 @@ class Collected:
         uses: What `uses=` named, by node.
         results: The NamedTuple or dataclass that holds several outputs, by node.
         formats: The author's own types with the classes that save and load them.
+        described: What other tools' pipeline files brought.
         notes: What a person should know though it stops nothing.
     """
 
-    def __init__(self, graph: Graph, drafts: Mapping[str, Draft], notes: tuple[str, ...]) -> None:
+    def __init__(
+        self, graph: Graph, drafts: Mapping[str, Draft], notes: tuple[str, ...], described: Described
+    ) -> None:
         self.graph = graph
+        self.described = described
         self.functions = {
             name: draft.function for name, draft in drafts.items() if draft.function is not None
         }
@@ -57,11 +65,11 @@ class Collected:
 
     def annotation(self, node: str, parameter: str) -> object:
         """Return the annotation of an input: an object, a text for a type known by name only, or None."""
-        return _for_formats(self._forms[node].get(parameter))
+        return for_formats(self._forms[node].get(parameter))
 
     def result_annotation(self, node: str, field: str = "") -> object:
         """Return the annotation of an output, like `annotation`."""
-        return _for_formats(self._hints[node].get(field))
+        return for_formats(self._hints[node].get(field))
 
     def settings(self, node: str, settings: Iterable[Setting]) -> dict[str, object]:
         """Return the parameters' values, as the function is to be called with them."""
@@ -85,7 +93,8 @@ class Collected:
         return {output.field: getattr(result, output.field) for output in self.graph.node(node).outputs}
 
 
-def _for_formats(annotation: object) -> object:
+def for_formats(annotation: object) -> object:
+    """Return an annotation as formats read it: an object, a text for a type known by name only, or None."""
     if annotation is None or isinstance(annotation, Unresolved):
         return None
     return annotation.text if isinstance(annotation, Named) else annotation
@@ -119,16 +128,22 @@ def collect(
     names = find_names(vars(module), text, places, problems)
     sheet = Sheet(names, places, Resolver(read, folder), problems)
     declare(sheet)
+    keep_together(sheet, vars(module))
+    described = describe(sheet, folder, overrides)
+    overrides = [one for position, one in enumerate(overrides) if position not in described.taken]
     _set_templates_aside(sheet, overrides)
     for draft in sheet.drafts.values():
         _wire(sheet, draft)
+    for draft in list(sheet.drafts.values()):
+        wire_elements(sheet, draft)
     notes = settle(sheet, overrides)
+    settle_conditions(sheet, overrides)
     expand(sheet)
-    _refuse_mismatches(sheet)
     problems.raise_first()
     graph = _graph(sheet)
+    _refuse_mismatches(sheet)
     problems.raise_first()
-    return Collected(graph, sheet.drafts, (*_own_templates(sheet, vars(module)), *notes))
+    return Collected(graph, sheet.drafts, (*_own_templates(sheet, vars(module)), *notes), described)
 
 
 def _read_file(path: str) -> bytes | None:
@@ -172,7 +187,9 @@ def _cannot_run(sheet: Sheet, draft: Draft, overrides: Sequence[Override]) -> st
     if draft.reading is None:
         return ""
     for name in draft.reading.inputs:
-        if name not in sheet.makers and name not in sheet.names.aliases:
+        if draft.fan_out is not None and name in draft.fan_out.each:
+            continue
+        if name not in sheet.makers and name not in sheet.names.aliases and name not in sheet.short:
             return f"has no input `{name}`"
     for name in draft.reading.parameters:
         if not has_value(sheet, draft, name, overrides):
@@ -186,7 +203,11 @@ def _wire(sheet: Sheet, draft: Draft) -> None:
     if reading is None:
         return
     asker = f"`{draft.name}`"
+    each = draft.fan_out.each if draft.fan_out is not None else {}
     for name in reading.inputs:
+        if name in each and name not in draft.changes:
+            draft.inputs[name] = ""  # in its place among the inputs; wired when all artifacts are known
+            continue
         artifact = sheet.artifact(draft.changes.get(name, name), asker, draft.place)
         if artifact is not None:
             draft.inputs[name] = artifact
@@ -223,12 +244,14 @@ def _refuse_mismatches(sheet: Sheet) -> None:
 def _refuse_mismatch(sheet: Sheet, draft: Draft, parameter: str, artifact: str) -> None:
     maker = sheet.makers[artifact]
     made, taken = maker.annotation_of(artifact), draft.forms[parameter]
-    if not fits(made, taken):
+    if not fits(made, inner_of(taken) if draft.parts.get(parameter) == "gathered" else taken):
         sheet.problems.add(
             f"`{draft.name}` takes `{parameter}` as {show(taken)}, but `{maker.name}` at {maker.place} "
             f"makes `{artifact}` as {show(made)}",
             draft.place,
-            f"change one of the two annotations, or the wiring: {draft.name}.using({parameter}=…)",
+            f"take all elements of `{artifact}`: annotate it lg.Gathered[{show(made)}]"
+            if maker.axes and draft.parts.get(parameter) != "gathered"
+            else f"change one of the two annotations, or the wiring: {draft.name}.using({parameter}=…)",
         )
 
 
@@ -238,8 +261,11 @@ def _graph(sheet: Sheet) -> Graph:
         name: list(dict.fromkeys([*(sheet.makers[a].name for a in draft.inputs.values()), *draft.after]))
         for name, draft in drafts.items()
     }
+    for name, draft in drafts.items():
+        if draft.when:
+            needs[name].append(sheet.makers[draft.when].name)
     try:
-        in_order(needs)
+        fan_out(sheet, in_order(needs))
     except CycleError as cycle:
         _note_cycle(sheet, cycle.path)
         return Graph(nodes=())

@@ -1,4 +1,4 @@
-"""What a running step can ask and say: `lg.run()`, `lg.log()`, `lg.out_folder()`.
+"""What a running step can ask and say: `lg.run()`, `lg.log()`, `lg.out_folder()`, `lg.checkpoints()`.
 
 Rule: outside a run every word works too, on the terminal and in a temporary folder: steps stay testable.
 """
@@ -40,19 +40,29 @@ class Context:
         running: What `lg.run()` answers.
         say: Takes logged values by name, and the `step` they belong to or None.
         folder: Returns a new, empty folder; returned by the step, it becomes the artifact by rename.
+        checkpoints: Returns the folder that survives this attempt; asked at most once.
     """
 
-    __slots__ = ("folder", "running", "say")
+    __slots__ = ("_checkpoints", "_kept", "folder", "running", "say")
 
     def __init__(
         self,
         running: Running,
         say: Callable[[Mapping[str, float], int | None], None],
         folder: Callable[[], Path],
+        checkpoints: Callable[[], Path] | None = None,
     ) -> None:
         self.running = running
         self.say = say
         self.folder = folder
+        self._checkpoints = checkpoints or folder
+        self._kept: Path | None = None
+
+    def checkpoints(self) -> Path:
+        """Return the folder that survives this attempt: the same one each time a step asks."""
+        if self._kept is None:
+            self._kept = self._checkpoints()
+        return self._kept
 
 
 def _print(values: Mapping[str, float], step: int | None) -> None:
@@ -115,5 +125,18 @@ def _number(name: str, value: SupportsFloat) -> float:
 
 
 def out_folder() -> Path:
-    """Return a new, empty folder to write into; returned by the step, it becomes the artifact."""
+    """Return a new, empty folder to write into; returned by the step, it becomes the artifact, by rename.
+
+    Outside a run it is a temporary folder.
+    """
     return _current.folder()
+
+
+def checkpoints() -> Path:
+    """Return this step's folder for checkpoints: what an earlier attempt left in it is there again.
+
+    It survives retries, SIGKILL and the end of a run, for as long as the step has the same key; once the step has
+    succeeded it is removed. Write under another name and rename, so that a checkpoint is whole or not there. It is
+    no part of the key: a step has to return the same with and without it. Outside a run it is a temporary folder.
+    """
+    return _current.checkpoints()

@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from legato.domain.errors import ConfigurationError
+from legato.pipeline.addresses import detail_of
 from legato.pipeline.annotations import MISSING, Named, bare, is_any, show
 from legato.pipeline.drafts import Draft, Sheet
+from legato.pipeline.fan_words import FanOut
 from legato.pipeline.fitting import is_record
-from legato.pipeline.handles import FORMATS, Command, Dataset, Derived, StepHandle
+from legato.pipeline.handles import FORMATS, Command, Dataset, Derived, Registered, StepHandle, handle_of
+from legato.pipeline.including import Included, of_module
 from legato.pipeline.programs import Line, followed
 from legato.pipeline.signatures import Reading, read
-from legato.pipeline.words import read_uses, read_words
+from legato.pipeline.words import read_packages, read_uses, read_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 def declare(sheet: Sheet) -> None:
     """Put a draft of every step, check, dataset and command on the sheet; say who makes which artifact."""
     for name, thing in sheet.names.things.items():
-        if not isinstance(thing, StepHandle | Derived | Dataset | Command):
+        if not isinstance(thing, StepHandle | Derived | Dataset | Command | Registered):
             continue
         draft = Draft(name, "step", sheet.places.of(thing), thing)
         sheet.drafts[name] = draft
@@ -39,7 +42,7 @@ def declare(sheet: Sheet) -> None:
 
 
 def _declare_one(
-    sheet: Sheet, draft: Draft, thing: StepHandle | Derived[..., object] | Dataset | Command
+    sheet: Sheet, draft: Draft, thing: StepHandle | Derived[..., object] | Dataset | Command | Registered
 ) -> None:
     match thing:
         case StepHandle():
@@ -48,11 +51,15 @@ def _declare_one(
         case Derived():
             draft.changes = thing.changes
             _call(sheet, draft, thing.of, thing.of.function)
-            _results(sheet, draft, f"{draft.name}.")
+            _results(sheet, draft, thing.fields if isinstance(thing, Included) else f"{draft.name}.")
+        case Registered():
+            draft.kind = "registered"
+            draft.detail = {"reference": thing.reference}
+            draft.makes(draft.name)
         case Dataset():
             _dataset(sheet, draft, thing)
         case Command():
-            _command(draft, thing)
+            _command(sheet, draft, thing)
 
 
 def publish(sheet: Sheet, draft: Draft) -> None:
@@ -94,6 +101,9 @@ def _call(sheet: Sheet, draft: Draft, handle: StepHandle, function: object) -> N
     if handle.words:
         draft.words = read_words(handle.words)
         draft.uses = read_uses(handle.words)
+        draft.fan_out = FanOut(handle.words)
+        folder = posixpath.dirname(sheet.places.of(handle).file)
+        draft.detail = {**draft.detail, **read_packages(handle.words, folder)}
 
 
 def _results(sheet: Sheet, draft: Draft, prefix: str) -> None:
@@ -150,39 +160,48 @@ def _namespace(kind: type) -> Mapping[str, object]:
 
 
 def _dataset(sheet: Sheet, draft: Draft, handle: Dataset) -> None:
-    folder = posixpath.dirname(handle.spot.file)
-    path = posixpath.abspath(posixpath.join(folder, handle.path))
-    relative = sheet.places.relative(path)
-    if relative == path or path.endswith("/.."):
-        raise ConfigurationError(
-            f"{handle.path!r} lies outside the repository",
-            hint="put it below the repository (a symbolic link serves), or read it in a step without inputs",
-        )
-    is_folder = handle.path.endswith("/") or Path(path).is_dir()
     draft.kind = "dataset"
-    draft.detail = {"path": relative, "kind": "folder" if is_folder else "file"}
+    draft.detail = detail_of(handle, sheet.places)
     draft.makes(draft.name)
 
 
-def _command(draft: Draft, handle: Command) -> None:
+def _command(sheet: Sheet, draft: Draft, handle: Command) -> None:
     line = Line(handle.line)
     draft.kind = "command"
     draft.words = read_words(handle.words)
     draft.uses = read_uses(handle.words)
-    draft.reading = Reading(tuple(n for n in line.names if n not in handle.params), handle.params, {}, {})
+    draft.fan_out = FanOut(handle.words)
+    names = dict.fromkeys([*(name for name in line.names if name not in handle.params), *handle.inputs])
+    draft.reading = Reading(tuple(names), handle.params, {}, {})
     detail: dict[str, object] = {"line": handle.line, "arguments": list(line.arguments)}
+    if handle.inputs:
+        detail["inputs"] = _fixed_inputs(handle)
     if handle.code is not None:
         detail["code"] = list(handle.code)
     runs = followed(line.arguments)
     if runs is not None:
         detail[runs[0]] = runs[1]
-    draft.detail = detail
+    folder = posixpath.dirname(sheet.places.of(handle).file)
+    draft.detail = {**detail, **read_packages(handle.words, folder)}
     _command_outputs(draft, handle, line)
     unused = [name for name in handle.params if name not in line.names]
     if unused:
         raise ConfigurationError(
             f"its parameter `{unused[0]}` is not in the line", hint=f"write {{{unused[0]}}} where it belongs"
         )
+
+
+def _fixed_inputs(handle: Command) -> dict[str, str]:
+    """Return the path at which each input of `inputs=` is read."""
+    for name, path in handle.inputs.items():
+        if not str(name).isidentifier() or name in handle.params:
+            raise ConfigurationError(f"{name!r} is no name for an input", hint='write inputs={"table": …}')
+        if not isinstance(path, Path):
+            raise ConfigurationError(
+                f"its input `{name}` is {path!r}, not a path",
+                hint=f'write inputs={{"{name}": Path("data/{name}")}}',
+            )
+    return {name: _inside(path) for name, path in handle.inputs.items() if isinstance(path, Path)}
 
 
 def _command_outputs(draft: Draft, handle: Command, line: Line) -> None:
@@ -211,3 +230,35 @@ def _inside(path: Path) -> str:
             hint="write a path below it: models/m.pkl",
         )
     return text
+
+
+def keep_together(sheet: Sheet, namespace: Mapping[str, object]) -> None:
+    """Wire what was taken in together among itself, before anything is looked for by its own name."""
+    for inclusion in of_module(namespace):
+        drafts = [sheet.drafts[name] for name in inclusion.members if name in sheet.drafts]
+        made = {output.artifact for draft in drafts for output in draft.outputs}
+        for draft in drafts:
+            _keep(draft, inclusion.prefix, made)
+
+
+def _keep(draft: Draft, prefix: str, made: set[str]) -> None:
+    if draft.fan_out is not None:
+        draft.fan_out.rename(lambda source: _taken_along(source, prefix, made))
+    if draft.reading is None or not prefix:
+        return
+    wired = dict(draft.changes)
+    each = draft.fan_out.each if draft.fan_out is not None else {}
+    for name in draft.reading.inputs:
+        if name in each:
+            continue
+        source = wired.get(name, name)
+        if isinstance(source, str) and prefix + source in made:
+            wired[name] = prefix + source
+    draft.changes = wired
+
+
+def _taken_along(source: object, prefix: str, made: set[str]) -> object:
+    """Return the name that an artifact of the other module has here, where it was taken in too."""
+    thing = None if isinstance(source, str) else handle_of(source)
+    name = thing.function.__name__ if isinstance(thing, StepHandle) else source
+    return f"{prefix}{name}" if isinstance(name, str) and f"{prefix}{name}" in made else source

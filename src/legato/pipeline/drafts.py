@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from legato.domain.graph import Input, Node, Output, Place, Setting, Words
+from legato.domain.graph import Axis, Input, Node, Output, Place, Setting, Words
 from legato.pipeline.annotations import MISSING, Resolver, show
 from legato.pipeline.handles import Command, Derived, Handle, OneOutput, StepHandle, handle_of
 from legato.pipeline.nearest import did_you_mean
@@ -15,6 +15,7 @@ from legato.pipeline.nearest import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from legato.pipeline.fan_words import FanOut
     from legato.pipeline.names import Names
     from legato.pipeline.places import Places
     from legato.pipeline.problems import Problems
@@ -30,6 +31,8 @@ class Draft:
         hints: The resolved annotation of each output field.
         result: The NamedTuple or dataclass that holds several outputs.
         changes: What `.using(...)` gave.
+        fan_out: What `matrix=`, `each=` and `when=` say.
+        parts: By input: `element` or `gathered`, where it does not take the artifact as it is.
     """
 
     def __init__(self, name: str, kind: str, place: Place, handle: Handle) -> None:
@@ -50,6 +53,11 @@ class Draft:
         self.forms: dict[str, object] = {}
         self.hints: dict[str, object] = {}
         self.result: type | None = None
+        self.fan_out: FanOut | None = None
+        self.parts: dict[str, str] = {}
+        self.axes: tuple[Axis, ...] = ()
+        self.when = ""
+        self.wanted = True
 
     def makes(self, artifact: str, annotation: object = MISSING, *, field: str = "", path: str = "") -> None:
         """Add an output."""
@@ -67,7 +75,12 @@ class Draft:
     def node(self) -> Node:
         """Return the finished node."""
         inputs = tuple(
-            Input(parameter=parameter, artifact=artifact, type=show(self.forms.get(parameter, MISSING)))
+            Input(
+                parameter=parameter,
+                artifact=artifact,
+                type=show(self.forms.get(parameter, MISSING)),
+                part=self.parts.get(parameter, ""),
+            )
             for parameter, artifact in self.inputs.items()
         )
         return Node(
@@ -80,6 +93,9 @@ class Draft:
             after=tuple(self.after),
             place=self.place,
             detail=self.detail,
+            axes=self.axes,
+            when=self.when,
+            wanted=self.wanted,
         )
 
 
@@ -89,6 +105,7 @@ class Sheet:
     Attributes:
         drafts: By node, in the author's order.
         makers: The draft that makes each artifact.
+        short: Short names of artifacts that are named by their path, where only one can be meant.
         templates: Steps that only serve others by `.using(...)`, since they lack an input: name -> why.
     """
 
@@ -99,6 +116,7 @@ class Sheet:
         self.problems = problems
         self.drafts: dict[str, Draft] = {}
         self.makers: dict[str, Draft] = {}
+        self.short: dict[str, str] = {}
         self.templates: dict[str, str] = {}
 
     def annotation(self, reading: Reading, name: str) -> object:
@@ -177,8 +195,8 @@ class Sheet:
         )
 
     def _by_name(self, name: str, asker: str, at: Place) -> str | None:
-        if name in self.makers:
-            return name
+        if name in self.makers or name in self.short:
+            return self.short.get(name, name)
         alias = self.names.aliases.get(name)
         if alias is not None:
             return self._one_output(alias, asker, at)
@@ -196,7 +214,7 @@ class Sheet:
             return "which is a parameter and no artifact", f"make it keyword-only: write `*, {name}`"
         if thing is not None:
             return f"which is a {thing.word} and makes no artifact", "take an artifact that a step makes"
-        hint = did_you_mean(name, {**self.makers, **self.names.aliases}, "artifacts")
+        hint = did_you_mean(name, {**self.makers, **self.short, **self.names.aliases}, "artifacts")
         waiting = [why for why in self.templates.values() if f"`{name}`" in why]
         return "which nothing makes", hint if not waiting else f"{hint}; {waiting[0]}"
 

@@ -163,14 +163,32 @@ class Step(Protocol[P, R_co]):
 
 
 class Dataset(Handle):
-    """An artifact that comes from outside: a file or folder of the repository."""
+    """An artifact that comes from outside: a file, folder or pattern of the repository, or an address."""
 
-    __slots__ = ("path",)
+    __slots__ = ("path", "query", "version")
     word = "dataset"
 
-    def __init__(self, path: str, where: Spot) -> None:
+    def __init__(self, path: str, where: Spot, query: str = "", version: str = "") -> None:
         super().__init__(where)
         self.path = path
+        self.query = query
+        self.version = version
+
+
+class Registered(Handle):
+    """A version of a registered model, looked up when a run starts: `churn@champion`, `churn:3`."""
+
+    __slots__ = ("reference",)
+    word = "registered model"
+
+    def __init__(self, reference: str, where: Spot) -> None:
+        super().__init__(where)
+        self.reference = reference
+
+    @property
+    def path(self) -> str:
+        """What was asked for, as people type it."""
+        return self.reference
 
 
 class Parameter(Handle):
@@ -188,7 +206,7 @@ class Parameter(Handle):
 class Command(Handle):
     """A program to run, with its inputs, parameters and outputs."""
 
-    __slots__ = ("code", "line", "name", "outputs", "params", "words")
+    __slots__ = ("code", "inputs", "line", "name", "outputs", "params", "words")
     word = "command"
 
     def __init__(  # noqa: PLR0913 - the fields of one record
@@ -197,6 +215,7 @@ class Command(Handle):
         line: str,
         *,
         params: Mapping[str, object],
+        inputs: Mapping[str, object],
         outputs: Mapping[str, object],
         code: Sequence[str] | None,
         words: Mapping[str, object],
@@ -206,6 +225,7 @@ class Command(Handle):
         self.name = name
         self.line = line
         self.params = params
+        self.inputs = inputs
         self.outputs = outputs
         self.code = code
         self.words = words
@@ -213,6 +233,27 @@ class Command(Handle):
     def output(self, field: str) -> OneOutput:
         """Return a handle on one of its outputs."""
         return OneOutput(self, field, spot(1))
+
+
+class Foreign(Handle):
+    """Another tool's pipeline file, whose stages stand beside the author's own steps.
+
+    Attributes:
+        path: The file, relative to the folder of the file that says it.
+        kind: `dvc` or `mlproject`.
+    """
+
+    __slots__ = ("kind", "path")
+    word = "pipeline file"
+
+    def __init__(self, path: str, kind: str, where: Spot) -> None:
+        super().__init__(where)
+        self.path = path
+        self.kind = kind
+
+    def output(self, path: str) -> str:
+        """Return the artifact that a stage writes at `path`, relative to the repository."""
+        return path
 
 
 class Model(Handle):

@@ -1,4 +1,4 @@
-"""Says whether what one step returns can be what another takes, by their annotations.
+"""Says whether what a step returns is what it says, and can be what another takes, by their annotations.
 
 Rule: only a sure mismatch is one; what cannot be known passes, and the run will tell.
 """
@@ -6,6 +6,8 @@ Rule: only a sure mismatch is one; what cannot be known passes, and the run will
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Complex, Integral, Real
+from os import PathLike
 from pathlib import PurePath
 from typing import Final, Literal, get_args, get_origin, is_typeddict
 
@@ -19,7 +21,9 @@ _COLUMNS: Final = frozenset(
     {"polars.Series", "pandas.Series", "pyarrow.Array", "pyarrow.ChunkedArray", "numpy.ndarray"}
 )
 _FAMILIES: Final = (_TABLES, _COLUMNS)
+_PLACES: Final = frozenset({"pathlib.Path", "legato.Remote"})
 _TOWER: Final = (bool, int, float, complex)
+_NUMBERS: Final[dict[object, type]] = {bool: bool, int: Integral, float: Real, complex: Complex}
 
 
 def fits(made: object, taken: object) -> bool:
@@ -31,6 +35,42 @@ def fits(made: object, taken: object) -> bool:
     if is_any(made) or is_any(taken):
         return True
     return any(_one_fits(bare(m), bare(t)) for m in members(made) for t in members(taken))
+
+
+def holds(annotation: object, value: object) -> bool:
+    """Return False when a value surely is not what `annotation` says; what is inside it is not looked at.
+
+    >>> holds(int, "3"), holds(float, 3), holds(list[int], ["a"]), holds(int | None, None), holds("Thing", 3)
+    (False, True, True, True, True)
+    """
+    if annotation is None or isinstance(annotation, str) or is_any(annotation):
+        return True
+    return any(_one_holds(bare(side), value) for side in members(annotation))
+
+
+def _one_holds(annotation: object, value: object) -> bool:
+    if get_origin(annotation) is Literal:
+        return value in get_args(annotation)
+    kind = _class_of(annotation)
+    if kind is None or is_any(annotation) or isinstance(annotation, Named):
+        return True
+    if kind in _NUMBERS:
+        return isinstance(_plain_number(value), _NUMBERS[kind])
+    if issubclass(kind, PurePath):
+        return isinstance(value, PathLike)
+    sides = {type_name(type(value)), type_name(kind)}
+    if any(sides <= family for family in _FAMILIES):
+        return True
+    try:
+        return isinstance(value, kind)
+    except TypeError:  # a protocol that is not runtime-checkable
+        return True
+
+
+def _plain_number(value: object) -> object:
+    """Return a number of numpy's, or an array or tensor of one, as Python's own."""
+    item = getattr(value, "item", None)
+    return item() if callable(item) and getattr(value, "ndim", None) == 0 else value
 
 
 def _one_fits(made: object, taken: object) -> bool:
@@ -45,9 +85,8 @@ def _one_fits(made: object, taken: object) -> bool:
 
 
 def _is_path(annotation: object) -> bool:
-    return (isinstance(annotation, type) and issubclass(annotation, PurePath)) or _name(
-        annotation
-    ) == "pathlib.Path"
+    """Say whether any artifact can be taken so: as the place of its bytes, on this machine or elsewhere."""
+    return (isinstance(annotation, type) and issubclass(annotation, PurePath)) or _name(annotation) in _PLACES
 
 
 def _name(annotation: object) -> str:

@@ -122,7 +122,8 @@ def _champion(sheet: Sheet, name: str, model: Model, judge: Draft, artifact: str
     draft.settings = list(judge.settings)
     draft.words, draft.uses, draft.function = judge.words, judge.uses, judge.function
     draft.forms, draft.result = judge.forms, judge.result
-    draft.detail = {"model": model.name, "parameter": parameter, "step": judge.name}
+    own = {key: told for key, told in judge.detail.items() if key == "packages"}
+    draft.detail = {"model": model.name, "parameter": parameter, "step": judge.name, **own}
     field = next(output.field for output in judge.outputs if output.artifact == judged_by)
     draft.makes(f"{name}.champion_evaluation", judge.hints[field], field=field)
     publish(sheet, draft)

@@ -17,6 +17,7 @@ from legato.pipeline.handles import (
     Dataset,
     Derived,
     Endpoint,
+    Foreign,
     Handle,
     Model,
     OneOutput,
@@ -24,6 +25,7 @@ from legato.pipeline.handles import (
     StepHandle,
     handle_of,
 )
+from legato.pipeline.including import Inclusion, of_module
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -53,6 +55,7 @@ class Names:
         things: Handle by name, in the order of the module; `lg.command`s under the name they were given.
         aliases: Handles on single outputs, by the variable that holds them.
         values: What the name is bound to: the function itself for steps.
+        foreign: Other tools' pipeline files, named or not.
     """
 
     def __init__(self, namespace: Mapping[str, object]) -> None:
@@ -60,6 +63,7 @@ class Names:
         self.aliases: dict[str, OneOutput] = {}
         self.values: dict[str, object] = {}
         self.doubles: list[tuple[str, str]] = []
+        self.foreign: list[Foreign] = []
         self._names: dict[int, str] = {}
         for name, value in namespace.items():
             thing = handle_of(value)
@@ -67,9 +71,21 @@ class Names:
                 self.aliases[name] = thing
             elif thing is not None:
                 self._add(name, thing, value)
+        self.clashes: list[tuple[str, Inclusion]] = []
+        for inclusion in of_module(namespace):
+            self._include(inclusion)
         for made in MADE:
             if isinstance(made, Command) and made.spot.home is namespace and id(made) not in self._names:
                 self._add(made.name, made, made)
+            if isinstance(made, Foreign) and (made.spot.home is namespace or id(made) in self._names):
+                self.foreign.append(made)
+
+    def _include(self, inclusion: Inclusion) -> None:
+        for name, member in inclusion.members.items():
+            if name in self.things or name in self.aliases:
+                self.clashes.append((name, inclusion))
+            else:
+                self._add(name, member, member)
 
     def _add(self, name: str, thing: Handle, value: object) -> None:
         first = self._names.setdefault(id(thing), thing.name if isinstance(thing, Command) else name)
@@ -94,6 +110,7 @@ def find_names(
 ) -> Names:
     """Return the names of a module's things, and note each double, replaced or nameless one."""
     names = Names(namespace)
+    _note_clashes(names, places, problems)
     lost = [made for made in MADE if made.spot.home is namespace and names.of(made) is None]
     lost = [
         made
@@ -110,6 +127,16 @@ def find_names(
     for name in names.things:
         _note_replaced_import(name, names, bound.get(name, []), problems, places)
     return names
+
+
+def _note_clashes(names: Names, places: Places, problems: Problems) -> None:
+    for name, inclusion in names.clashes:
+        other = names.things.get(name) or names.aliases[name]
+        problems.add(
+            f"two things are called `{name}`: the {other.word} at {places.of(other)}, and what lg.include brings",
+            Place(file=places.relative(inclusion.where.file), line=inclusion.where.line),
+            "give the inclusion another prefix=, or rename this one",
+        )
 
 
 def _note_doubles(

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from legato.domain.elements import split_target
 from legato.domain.errors import ConfigurationError, MissingError
+from legato.pipeline.choosing import choose
 from legato.pipeline.nearest import did_you_mean
 from legato.pipeline.order import closure
+from legato.pipeline.others.targets import asked_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,12 +29,13 @@ def select(graph: Graph, targets: Sequence[str]) -> Graph:
 
     Args:
         graph: A whole pipeline.
-        targets: Names of nodes or artifacts; none: the whole graph.
+        targets: Names of nodes or artifacts, or of elements (`training[store=berlin]`); none: the whole graph.
 
     Raises:
         MissingError: There is no node or artifact of that name.
         ConfigurationError: A parameter of the part has no value.
     """
+    targets = asked_for(graph, targets)
     part = graph if not targets else _part(graph, targets)
     _refuse_without_value(part)
     return part
@@ -42,21 +46,23 @@ def _part(graph: Graph, targets: Sequence[str]) -> Graph:
     needs = {node.name: needed_by(node, makers) for node in graph.nodes}
     names = {**makers, **{name: name for name in needs}}
     for target in targets:
-        if target not in names:
+        if split_target(target)[0] not in names:
             raise MissingError(
                 f"the pipeline has no step or artifact {target!r}",
                 hint=did_you_mean(target, names, "steps and artifacts"),
             )
-    kept = closure(needs, [names[target] for target in targets])
+    kept = closure(needs, [names[split_target(target)[0]] for target in targets])
     for node in graph.nodes:
         if node.kind == "check" and node.inputs and kept.issuperset(needs[node.name]):
             kept.add(node.name)
-    return msgspec.structs.replace(graph, nodes=tuple(node for node in graph.nodes if node.name in kept))
+    nodes = [node for node in graph.nodes if node.name in kept]
+    return msgspec.structs.replace(graph, nodes=choose(nodes, targets, makers))
 
 
 def needed_by(node: Node, makers: Mapping[str, str]) -> list[str]:
     """Return the names of the nodes that `node` directly needs: for its inputs, and those it comes after."""
-    return list(dict.fromkeys([*(makers[taken.artifact] for taken in node.inputs), *node.after]))
+    condition = (makers[node.when],) if node.when else ()
+    return list(dict.fromkeys([*(makers[taken.artifact] for taken in node.inputs), *condition, *node.after]))
 
 
 def _refuse_without_value(graph: Graph) -> None:

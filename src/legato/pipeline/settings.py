@@ -13,7 +13,7 @@ from legato.pipeline.annotations import is_any, show
 from legato.pipeline.handles import Parameter
 from legato.pipeline.nearest import did_you_mean
 from legato.pipeline.signatures import REQUIRED
-from legato.pipeline.values import comes_back, fitted, from_json, from_text, type_of, wire_of
+from legato.pipeline.values import comes_back, fitted, from_json, from_text, type_of, typed, wire_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -133,7 +133,7 @@ def _setting(name: str, annotation: object, given: Given) -> Setting:
     return Setting(
         name=name,
         wire=wire,
-        shown=repr(given.value),
+        shown=typed(given.value),
         type=show(annotation),
         origin=given.origin,
         shared=given.shared,

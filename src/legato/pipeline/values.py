@@ -100,6 +100,36 @@ def wire_of(value: object) -> str:
         ) from None
 
 
+def typed(value: object) -> str:
+    """Return a value as a person types it behind `-p STEP.NAME=`.
+
+    >>> typed(dt.date(2026, 11, 1)), typed((1, 2)), typed("eu"), typed(""), typed(None)
+    ('2026-11-01', '[1,2]', 'eu', "''", 'None')
+    """
+    if isinstance(value, str) and not isinstance(value, Enum):
+        return value if value and value.isprintable() and value == value.strip() else repr(value)
+    if value is None or (isinstance(value, bool | int | float) and not isinstance(value, Enum)):
+        return repr(value)
+    told = _told(value)
+    return told if isinstance(told, str) else canonical(told).decode()
+
+
+def _told(value: Any) -> Any:  # noqa: ANN401 - any plain data
+    """Return `value` as the JSON that `from_json` would read: dates, members and records without tags."""
+    if isinstance(value, Enum):
+        return value.name
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return {name: _told(item) for name, item in value.items()}
+    fields = getattr(value, "_fields", None) or getattr(value, "__dataclass_fields__", None)
+    if fields:
+        return {name: _told(getattr(value, name)) for name in fields}
+    if isinstance(value, list | tuple):
+        return [_told(item) for item in value]
+    return value if not isinstance(value, float) or math.isfinite(value) else repr(value)
+
+
 def _converted(annotation: object, raw: object, shown: str) -> object:
     try:
         return convert(annotation, raw)
@@ -145,7 +175,7 @@ def _structured(value: Any, kind: type, depth: int) -> Any:  # noqa: ANN401 - an
         else getattr(kind, "__dataclass_fields__", None)
     )
     if names is None:
-        raise _no_value(value, f"is a {show(kind)}")
+        raise _no_value(value, f"is of type {show(kind)}")
     fields = {name: _plain(getattr(value, name), depth - 1) for name in names}
     return {"data": kind.__qualname__, "fields": fields}
 

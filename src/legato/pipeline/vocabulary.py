@@ -28,14 +28,7 @@ LATER: Final = {
     "better_than": "use lg.no_worse_than_champion(metric, margin=0.0) for now",
     "tune": "set parameters by `legato run -p STEP.NAME=VALUE` for now",
     "floats": "set parameters by `legato run -p STEP.NAME=VALUE` for now",
-    "include": "import the steps by name: from shared.steps import split",
-    "dvc": 'write each stage as lg.command("name", "python …") for now',
     "bundle": "use one artifact as the model for now",
-    "registered": "read the model in a step for now",
-    "checkpoints": "use lg.out_folder() for now",
-    "Gathered": "take a list or mapping as one artifact for now",
-    "Remote": "take a pathlib.Path for now",
-    "Reference": "return the value itself for now",
     "diff": "compare two runs by `legato show` for now",
 }
 """Words of the authoring interface that this version does not act on, and what serves until then."""

@@ -47,14 +47,20 @@ class Family(Protocol):
     def end(self, pid: int) -> None:
         """Kill a child that is not yet reaped, and all its descendants."""
 
-    def end_strays(self, known: Collection[int], above: int) -> None:
-        """Kill and reap what ended children, begun from `above` on, have left behind."""
+    def end_strays(self, known: Collection[int], above: int) -> float:
+        """Kill and reap what ended children, begun from `above` on, have left behind.
+
+        Returns the CPU seconds that those used, as far as the system tells.
+        """
 
     def end_all(self, pids: Collection[int]) -> None:
         """Kill and reap the children, and whatever else is below this process."""
 
     def resident_bytes(self, pid: int, limit: int) -> int:
-        """Return what a child and its descendants hold; may be rough below `limit`."""
+        """Return what a child and its descendants hold, in bytes; may be rough up to `limit` (0: none).
+
+        It is 0 where the system does not tell.
+        """
 
     def killed_for_memory(self) -> bool:
         """Say whether the system has killed something to free memory since it was last asked."""

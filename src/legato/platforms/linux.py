@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _SET_DEATH_SIGNAL: Final = 1
 _SET_CHILD_SUBREAPER: Final = 36
+_KCMP: Final = {"x86_64": 312, "aarch64": 272}
+_KCMP_VM: Final = 1
 _SPARE_ORDER_BYTES: Final = 2**16
 _FAILED: Final = 70
 _BADNESS: Final = b"500"
@@ -50,14 +52,19 @@ def fork_stem(name: str, order: bytes, fd: int) -> int:
         if stream is not None:
             stream.flush()  # else the child might print it too
     pid = os.fork()
-    if pid:
-        return pid
+    if not pid:
+        live_as_stem(name, order, fd)
+    return pid
+
+
+def live_as_stem(name: str, order: bytes, fd: int) -> NoReturn:
+    """Be the child that `fork_stem` has forked, or one that was forked without it."""
 
     def life() -> int:
         os.setsid()
         return _become_stem(name, order, fd)
 
-    return _live(life)
+    _live(life)
 
 
 def _become_stem(name: str, order: bytes, fd: int) -> int:
@@ -178,6 +185,12 @@ def _live(life: Callable[[], int]) -> NoReturn:
         os._exit(code)
 
 
+def same_memory(one: int, other: int) -> bool:
+    """Say whether two processes share their whole memory; False where this system does not tell."""
+    number = _KCMP.get(os.uname().machine)
+    return number is not None and _libc().syscall(number, one, other, _KCMP_VM, 0, 0) == 0
+
+
 class LinuxFamily:
     """Watches by pidfd, finds descendants in /proc; see `Family`."""
 
@@ -202,9 +215,9 @@ class LinuxFamily:
         """See `Family`."""
         process_tree.stop_all(pid)
 
-    def end_strays(self, known: Collection[int], above: int) -> None:
+    def end_strays(self, known: Collection[int], above: int) -> float:
         """See `Family`."""
-        process_tree.end_strays([*known, *self._older], above)
+        return process_tree.end_strays([*known, *self._older], above)
 
     def end_all(self, pids: Collection[int]) -> None:
         """See `Family`. What the children have begun dies with them, or is left to this process."""
@@ -212,7 +225,7 @@ class LinuxFamily:
 
     def resident_bytes(self, pid: int, limit: int) -> int:
         """See `Family`."""
-        return process_tree.resident_bytes(pid, limit)
+        return process_tree.resident_bytes(pid, limit, same_memory)
 
     def killed_for_memory(self) -> bool:
         """See `Family`."""

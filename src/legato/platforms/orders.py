@@ -81,10 +81,17 @@ class Answer(Struct, frozen=True, kw_only=True, tag="answer"):
 
 
 class Stem(Struct, frozen=True, kw_only=True):
-    """What a process needs that zygotes are begun from; `host` and `clock` as in `Role` and `Entry`."""
+    """What a process needs that zygotes are begun from.
+
+    Attributes:
+        host: As in `Role`.
+        clock: As in `Entry`.
+        imports: Modules without any of the user's code that it imports first, so that zygotes find them imported.
+    """
 
     host: str
     clock: str
+    imports: tuple[str, ...] = ()
 
 
 BE_STEM: Final = "legato.platforms.zygote:be_stem"

@@ -118,9 +118,10 @@ class GroupFamily:
         """Kill the child's group."""
         _kill_group(pid)
 
-    def end_strays(self, _known: Collection[int], above: int) -> None:
+    def end_strays(self, _known: Collection[int], above: int) -> float:
         """Kill what is left of the group of the child that ended last."""
         _kill_group(above)
+        return 0.0
 
     def end_all(self, pids: Collection[int]) -> None:
         """See `Family`. Supervisors may first end their own: their channels have ended too."""

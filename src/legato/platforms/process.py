@@ -66,6 +66,7 @@ def launch(
     environment: Mapping[str, str],
     prepare_timeout_s: float = PREPARE_TIMEOUT_S,
     forks: bool | None = None,
+    begun: tuple[int, int] | None = None,
 ) -> "ProcessPlatform":
     """Begin to import the user's code in a process of its own, and return the platform at once.
 
@@ -77,10 +78,14 @@ def launch(
         environment: All variables while importing.
         prepare_timeout_s: Wall seconds that importing may take.
         forks: Whether jobs are forked; None: where that is safe. Without, each is a new interpreter.
+        begun: Process number of, and descriptor to, a stem that was forked before; only where jobs are forked.
     """
     linux = sys.platform == "linux"
     host = "linux" if (linux if forks is None else forks) else "posix"
-    pid, ours = _begin_stem(host, encode(Stem(host=host, clock=entry.clock)), environment)
+    if begun is not None and host == "linux":
+        pid, ours = begun[0], socket.socket(fileno=begun[1])
+    else:
+        pid, ours = _begin_stem(host, encode(Stem(host=host, clock=entry.clock)), environment)
     clock = resolve(entry.clock)
     role = Role(kind="", threads=1, entry=entry, request=request, environment=dict(environment), host=host)
     return ProcessPlatform(pid, Channel(ours), role, clock, prepare_timeout_s)

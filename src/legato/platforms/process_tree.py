@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple
 
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
@@ -16,6 +16,9 @@ _PATIENCE_S: Final = 2.0
 _NAP_S: Final = 0.001
 _FEW: Final = 32
 _MOMENT: Final = 5
+
+
+SameMemory = Callable[[int, int], bool]
 
 
 class Member(NamedTuple):
@@ -42,14 +45,18 @@ def children_by_parent(above: int = 0) -> Mapping[int, list[Member]]:
 
 def descendants(pid: int) -> list[int]:
     """Return all processes below `pid` that live."""
+    return [member.pid for member in _below(pid)]
+
+
+def _below(pid: int) -> list[Member]:
     by_parent = children_by_parent(pid)
-    found: list[int] = []
+    found: list[Member] = []
     left = [pid]
     while left:
         for child in by_parent.get(left.pop(), ()):
             left.append(child.pid)
             if child.state not in _DEAD:
-                found.append(child.pid)
+                found.append(child)
     return found
 
 
@@ -66,8 +73,10 @@ def stop_all(pid: int) -> None:
     _signal([*seen, pid], signal.SIGKILL)
 
 
-def end_strays(known: Iterable[int], above: int) -> None:
+def end_strays(known: Iterable[int], above: int) -> float:
     """Kill and reap children of this process that it does not know: orphans that were left to it.
+
+    Returns the CPU seconds that they used, with those of their own children that they have waited for.
 
     Args:
         known: Children that stay.
@@ -76,17 +85,19 @@ def end_strays(known: Iterable[int], above: int) -> None:
     stays = frozenset(known)
     newest = youngest()
     if above <= newest <= above + _FEW and stays.issuperset(range(above + 1, newest + 1)):
-        return  # nobody on this machine has begun anything since
-    me = os.getpid()
+        return 0.0  # nobody on this machine has begun anything since
+    me, used_s = os.getpid(), 0.0
     for _ in range(round(_PATIENCE_S / _NAP_S)):
         strays = [one.pid for one in children_by_parent(above).get(me, ()) if one.pid not in stays]
         if not strays:
-            return
+            break
         for pid in strays:
             stop_all(pid)
         for pid in strays:
-            os.waitpid(pid, os.WNOHANG)
+            used = os.wait4(pid, os.WNOHANG)[2]
+            used_s += used.ru_utime + used.ru_stime
         time.sleep(_NAP_S)  # the kernel needs a moment; what waits for a disk may outlast our patience
+    return used_s
 
 
 def end_all(pids: Iterable[int]) -> None:
@@ -125,15 +136,28 @@ def youngest() -> int:
         os.close(fd)
 
 
-def resident_bytes(pid: int, limit: int) -> int:
+def resident_bytes(pid: int, limit: int, same_memory: SameMemory | None = None) -> int:
     """Return what `pid` and its descendants hold together.
 
     The sum of resident pages counts pages that are shared by a fork once for each; only where it is above
-    `limit` is the costly, fair share of each asked for.
+    `limit` (0: there is none) is the costly, fair share of each asked for, with what of it was swapped out.
+
+    Args:
+        pid: The root of the family.
+        limit: In bytes.
+        same_memory: Says whether two processes are at work in the very same memory, as a program that is being
+            started is with its parent (`vfork`) for a moment; it is then counted once.
     """
-    members = [pid, *descendants(pid)]
-    held = sum(_resident(member) for member in members)
-    return held if held <= limit else sum(_fair_share(member) for member in members)
+    below = _below(pid)
+    held = sum(_resident(member) for member in (pid, *(one.pid for one in below)))
+    if held <= limit or not (limit or below):
+        return held
+    same = same_memory or _different
+    return _fair_share(pid) + sum(_fair_share(one.pid) for one in below if not same(one.pid, one.parent))
+
+
+def _different(_one: int, _other: int) -> bool:
+    return False
 
 
 def _pids(above: int) -> Iterable[int]:
@@ -165,7 +189,7 @@ def _fair_share(pid: int) -> int:
             lines = file.read().splitlines()
     except OSError:
         return _resident(pid)
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(b"Pss:"))
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith((b"Pss:", b"SwapPss:")))
 
 
 def _signal(pids: Iterable[int], number: signal.Signals) -> None:

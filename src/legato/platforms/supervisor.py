@@ -5,6 +5,7 @@ everything below it and itself.
 """
 
 import os
+import resource  # noqa: F401 - `os.wait4` would import it, and every job forked from then on would meet a new module
 import selectors
 import signal
 from collections.abc import Callable, Sequence
@@ -17,7 +18,12 @@ from legato.platforms.channel import Channel
 from legato.platforms.host import Begins, Family
 from legato.platforms.orders import Answer, Ask, Begin, Cancel, Gone, decode_order, encode
 
-_SAMPLE_S: Final = 0.1
+_FIRST_LOOK_S: Final = 0.1
+_RAREST_LOOK_S: Final = 1.0
+"""How a child without a limit is measured: soon, then ever more rarely, so that short ones cost nothing."""
+_LIMITED_S: Final = (0.005, 0.1)
+_FASTEST_BYTES_S: Final = 8 * 2**30
+"""A child with a limit is measured as soon as it could have reached it: so fast can a process take memory."""
 _LOOK_S: Final = 0.02
 _BREATH_S: Final = 0.001
 """How long what can be done ahead waits, so that what was just begun gets its core first."""
@@ -28,7 +34,19 @@ Answering = Callable[[bytes], bytes]
 class _Child:
     """A child that has begun and is not yet reaped."""
 
-    __slots__ = ("began_at", "deadline", "id", "memory_bytes", "note", "pid", "reason", "watch")
+    __slots__ = (
+        "began_at",
+        "deadline",
+        "id",
+        "look_at",
+        "looked_s",
+        "memory_bytes",
+        "note",
+        "peak_bytes",
+        "pid",
+        "reason",
+        "watch",
+    )
 
     def __init__(self, order: Begin, pid: int, watch: int, began_at: float) -> None:
         self.id = order.id
@@ -37,12 +55,18 @@ class _Child:
         self.began_at = began_at
         self.deadline = began_at + order.timeout_s if order.timeout_s > 0 else float("inf")
         self.memory_bytes = order.memory_bytes
+        self.peak_bytes = 0
+        self.looked_s = _LIMITED_S[0] if order.memory_bytes else _FIRST_LOOK_S
+        self.look_at = began_at + self.looked_s
         self.reason: Reason | None = None
         self.note = ""
 
 
 class Supervisor:
-    """Serves one channel until it ends. The caller is the only thread of its process that it knows of."""
+    """Serves one channel until it ends. The caller is the only thread of its process that it knows of.
+
+    `measures` says whether it looks now and then at what its children hold in memory.
+    """
 
     def __init__(
         self,
@@ -51,6 +75,8 @@ class Supervisor:
         family: Family,
         clock: Callable[[], float],
         answering: Answering,
+        *,
+        measures: bool = True,
     ) -> None:
         self._channel = channel
         self._begins = begins
@@ -61,7 +87,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._wanted = selectors.EVENT_READ
         self._selector.register(channel, self._wanted)
-        self._sample_at = 0.0
+        self._measures = measures
 
     def serve(self) -> None:
         """Follow orders until the channel ends; then end everything below."""
@@ -142,21 +168,33 @@ class Supervisor:
                 self._reap(child)
             if child.deadline <= now:
                 self._end(child, "timeout")
-        if now >= self._sample_at:
-            self._sample_at = now + _SAMPLE_S
-            for child in [one for one in self._children.values() if one.memory_bytes]:
-                held = self._family.resident_bytes(child.pid, child.memory_bytes)
-                if held > child.memory_bytes:
-                    child.note = f"it held {show_bytes(held)} of its {show_bytes(child.memory_bytes)}"
-                    self._end(child, "memory")
+            elif child.look_at <= now and self._measures:
+                self._measure(child, now)
+
+    def _measure(self, child: _Child, now: float) -> None:
+        """See what a child and all below it hold, end it where that is too much, and say when to look again."""
+        limit = child.memory_bytes
+        held = self._family.resident_bytes(child.pid, limit)
+        child.peak_bytes = max(child.peak_bytes, held)
+        if limit:
+            child.looked_s = min(max((limit - held) / _FASTEST_BYTES_S, _LIMITED_S[0]), _LIMITED_S[1])
+        else:
+            child.looked_s = min(2 * child.looked_s, _RAREST_LOOK_S)
+        child.look_at = now + child.looked_s
+        if limit and held > limit and child.reason is None:
+            child.note = (
+                f"it held {show_bytes(held)}, and its memory= is {show_bytes(limit)}: "
+                "raise that on the step, or let it hold less at once"
+            )
+            self._end(child, "memory")
 
     def _wait_s(self) -> float | None:
         children = self._children.values()
         if not children:
             return None
         until = min(child.deadline for child in children)
-        if any(child.memory_bytes for child in children):
-            until = min(until, self._sample_at)
+        if self._measures:
+            until = min(until, *(child.look_at for child in children))
         wait_s = max(0.0, until - self._clock())
         if any(child.watch < 0 for child in children):
             wait_s = min(wait_s, _LOOK_S)
@@ -172,13 +210,17 @@ class Supervisor:
             self._selector.unregister(child.watch)
             os.close(child.watch)
         known = [*self._begins.waiting, *(one.pid for one in self._children.values())]
-        self._family.end_strays(known, child.pid)
+        strays_s = self._family.end_strays(known, child.pid)
         code = os.waitstatus_to_exitcode(status)
-        usage = Usage(wall_s=wall_s, cpu_s=used.ru_utime + used.ru_stime, peak_bytes=used.ru_maxrss * 1024)
-        gone = Gone(
-            id=child.id, reason=self._reason(child, code), code=abs(code), usage=usage, note=child.note
+        reason = self._reason(child, code)
+        usage = Usage(
+            wall_s=wall_s,
+            cpu_s=used.ru_utime + used.ru_stime + strays_s,
+            peak_bytes=max(child.peak_bytes, used.ru_maxrss * 1024),
         )
-        self._channel.send(encode(gone))
+        self._channel.send(
+            encode(Gone(id=child.id, reason=reason, code=abs(code), usage=usage, note=child.note))
+        )
 
     def _reason(self, child: _Child, code: int) -> Reason:
         if child.reason is not None:
@@ -186,6 +228,10 @@ class Supervisor:
         if code >= 0:
             return "exited"
         if code == -signal.SIGKILL and self._family.killed_for_memory():
+            child.note = child.note or (
+                "the machine had no memory left, and the system chose this step: say memory=… on the steps that "
+                "need much, so that fewer of them run at once"
+            )
             return "memory"
         return "signalled"
 

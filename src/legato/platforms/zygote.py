@@ -7,6 +7,7 @@ import gc
 import importlib
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import ModuleType
 from typing import Final, NamedTuple
 
@@ -74,9 +75,17 @@ def be_stem(order: bytes, fds: Sequence[int]) -> int:
     """Begin zygotes until the channel (`fds[0]`) ends."""
     stem = msgspec.msgpack.decode(order, type=Stem)
     channel = Channel(socket.socket(fileno=fds[0]))
+    for name in stem.imports:
+        with suppress(Exception):  # the zygote will meet whatever is wrong, and tell
+            importlib.import_module(name)
     begins: Begins = _host(stem.host).begins(f"{__name__}:be_zygote", be_zygote, lambda order: order, None)
     Supervisor(
-        channel, begins, _family(stem.host, of_supervisors=True), resolve(stem.clock), _answer_nothing
+        channel,
+        begins,
+        _family(stem.host, of_supervisors=True),
+        resolve(stem.clock),
+        _answer_nothing,
+        measures=False,
     ).serve()
     return 0
 

@@ -9,18 +9,14 @@ from typing import TypeVar
 from legato.domain.events import AliasMoved, CandidateRegistered, Event, VersionCreated
 from legato.ledger import Ledger, Query
 from legato.registry import moves
-from legato.registry.moves import Promotion, Registration, Request
+from legato.registry.moves import Judged, Promotion, Registration, Request
 
 _Move = TypeVar("_Move", Registration, Promotion)
 
 
-def register(
-    ledger: Ledger, candidate: CandidateRegistered, *, actor: str = "", judged_against: int | None = None
-) -> Registration:
+def register(ledger: Ledger, candidate: CandidateRegistered, judged: Judged | None = None) -> Registration:
     """Register a candidate; see `moves.register` for what that comes to and its errors."""
-    return _done(
-        ledger, lambda query: moves.register(query, candidate, actor=actor, judged_against=judged_against)
-    )
+    return _done(ledger, lambda query: moves.register(query, candidate, judged))
 
 
 def promote(ledger: Ledger, request: Request) -> Promotion:

@@ -22,6 +22,8 @@ from legato.registry.reference import Reference, checked, parse
 
 CHAMPION: Final = "champion"
 LOCAL: Final = "local"
+AGAIN: Final = "the pipeline makes this version again"
+"""Why a run moved an alias back to a version that it knew; such a move is no person's."""
 
 
 class Registration(Struct, frozen=True, kw_only=True):
@@ -84,27 +86,39 @@ class Request(Struct, frozen=True, kw_only=True):
     expect: int | None = None
 
 
-def register(
-    query: Query, candidate: CandidateRegistered, *, actor: str = "", judged_against: int | None = None
-) -> Registration:
+class Judged(Struct, frozen=True, kw_only=True):
+    """Under which circumstances a candidate is registered.
+
+    Attributes:
+        actor: Who ran it.
+        against: The champion's version that it was compared with (0: none); where another one is champion by now, it
+            becomes a version but not the champion. None: not asked.
+        crowned: It becomes champion as soon as its gates pass: in `local`, and where no endpoint has to take it first.
+    """
+
+    actor: str = ""
+    against: int | None = None
+    crowned: bool = True
+
+
+def register(query: Query, candidate: CandidateRegistered, judged: Judged | None = None) -> Registration:
     """Return what registering `candidate` (its number is given here) comes to.
 
     All gates passed: it becomes a version, and in `local` the champion. The same bytes judged equally in the
-    same environment are the candidate that is known already; nothing moves then. Where a person moved the
-    champion, the bytes of a version that is there already do not move it back, however they compare with the
-    new champion.
+    same environment are the candidate that is known already: it is champion again where a run made the present
+    one. Where a person moved the champion, the bytes of a version that is there already do not move it back,
+    however they compare with the new champion.
 
     Args:
         query: Of the ledger, inside a transaction.
         candidate: What was trained and what its gates found.
-        actor: Who ran it.
-        judged_against: The champion's version that it was compared with (0: none); where another one is
-            champion by now, it becomes a version but not the champion. None: not asked.
+        judged: By whom, and against what; None: by nobody who is named, against nothing.
 
     Raises:
         ConfigurationError: The model's or environment's name is refused.
     """
     model, environment = checked("model", candidate.model), checked("environment", candidate.environment)
+    judged = judged or Judged(crowned=environment == LOCAL)
     before = _points_at(query, model, CHAMPION, environment)
     found = Registration(
         events=(),
@@ -116,14 +130,14 @@ def register(
     )
     known = _known(query, found, candidate)
     if known is not None:
-        return known
+        return _champion_again(query, known, environment, judged)
     last = query("registry_last", model=model)[0]
     number = int(last["candidate"]) + 1
     found = replace(found, candidate=number, events=(replace(candidate, number=number),))
     if found.outcome is not Outcome.PASS:
         gates = ", ".join(_stopping(candidate.verdicts))
         return replace(found, note=f"{model}:c{number} is no version: {gates}")
-    return _versioned(found, int(last["version"]) + 1, environment, actor, judged_against)
+    return _versioned(found, int(last["version"]) + 1, environment, judged)
 
 
 def _known(query: Query, found: Registration, candidate: CandidateRegistered) -> Registration | None:
@@ -131,7 +145,7 @@ def _known(query: Query, found: Registration, candidate: CandidateRegistered) ->
     equal = query("registry_known", model=found.model, evidence=evidence_of(candidate))
     version = int(equal[0]["version"]) if equal else 0
     where = {"model": found.model, "environment": candidate.environment}
-    if not version and query("registry_moved_by_hand", alias=CHAMPION, **where):
+    if not version and _moved_by_hand(query, **where):
         equal = query("registry_same_bytes", artifact=candidate.artifact.digest, **where) or equal
         version = int(equal[0]["version"]) if equal else 0
     if not equal:
@@ -141,20 +155,46 @@ def _known(query: Query, found: Registration, candidate: CandidateRegistered) ->
     return replace(found, candidate=number, version=version, known=True, note=note)
 
 
-def _versioned(
-    found: Registration, version: int, environment: str, actor: str, judged_against: int | None
-) -> Registration:
-    """Return the registration of a candidate that passed: a version, and in `local` the champion."""
+def _champion_again(query: Query, known: Registration, environment: str, judged: Judged) -> Registration:
+    """Return what a known version comes to: champion again, where a run and no person made the present champion."""
+    model, version, before = known.model, known.version, known.before
+    passed = version and known.outcome is Outcome.PASS and judged.crowned
+    if not passed or version == before or _moved_by_hand(query, model=model, environment=environment):
+        return known
+    if judged.against is not None and judged.against != before:
+        return known
+    moved = AliasMoved(
+        model=model,
+        alias=CHAMPION,
+        environment=environment,
+        before=before,
+        after=version,
+        actor=judged.actor,
+        why=AGAIN,
+    )
+    note = f"{model}:{version} is champion again, after {_shown(before)}: {AGAIN}"
+    return replace(known, champion=version, events=(moved,), note=note)
+
+
+def _moved_by_hand(query: Query, *, model: str, environment: str) -> bool:
+    """Say whether the last move of the champion was a person's."""
+    return bool(
+        query("registry_moved_by_hand", model=model, alias=CHAMPION, environment=environment, again=AGAIN)
+    )
+
+
+def _versioned(found: Registration, version: int, environment: str, judged: Judged) -> Registration:
+    """Return the registration of a candidate that passed: a version, and where it may be, the champion."""
     model, before = found.model, found.before
-    made = VersionCreated(model=model, version=version, candidate=found.candidate, actor=actor)
+    made = VersionCreated(model=model, version=version, candidate=found.candidate, actor=judged.actor)
     found = replace(found, version=version, events=(*found.events, made), note=f"{model}:{version}")
-    if environment != LOCAL:
+    if not judged.crowned:
         return found
-    if judged_against is not None and judged_against != before:
-        note = f"{model}:{version} was compared with {_shown(judged_against)}"
+    if judged.against is not None and judged.against != before:
+        note = f"{model}:{version} was compared with {_shown(judged.against)}"
         return replace(found, note=f"{note}, but {_shown(before)} is champion now: run again")
     moved = AliasMoved(
-        model=model, alias=CHAMPION, environment=environment, before=before, after=version, actor=actor
+        model=model, alias=CHAMPION, environment=environment, before=before, after=version, actor=judged.actor
     )
     note = f"{model}:{version} is champion, " + (f"after v{before}" if before else "the first")
     return replace(found, champion=version, events=(*found.events, moved), note=note)

@@ -3,9 +3,12 @@
 Rule: a table holds nothing that its events do not; what a candidate looks like is read from its event.
 """
 
+from typing import Protocol
+
+from legato.domain.artifacts import Artifact
 from legato.domain.digests import Digest, canonical, digest_of
 from legato.domain.events import AliasMoved, CandidateRegistered, VersionCreated
-from legato.domain.verdicts import Judgement
+from legato.domain.verdicts import Judgement, Verdict
 from legato.ledger import Execute, Stored
 
 _CANDIDATE = """INSERT INTO model_candidates (seq, model, number, environment, outcome, evidence, artifact,
@@ -41,7 +44,31 @@ def project(execute: Execute, stored: Stored) -> None:
             pass
 
 
-def evidence_of(candidate: CandidateRegistered) -> Digest:
+class Judged(Protocol):
+    """What was judged where, as its event or the registry's own card says it."""
+
+    @property
+    def environment(self) -> str:
+        """Where it was registered."""
+
+    @property
+    def artifact(self) -> Artifact:
+        """The model's bytes."""
+
+    @property
+    def servable(self) -> Artifact | None:
+        """What `serve` loads."""
+
+    @property
+    def evaluation(self) -> Artifact | None:
+        """What its gates judged."""
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """What they found."""
+
+
+def evidence_of(candidate: Judged) -> Digest:
     """Return what makes registrations the same candidate: equal bytes, judged equally in one environment."""
     return digest_of(
         canonical(

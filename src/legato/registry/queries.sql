@@ -63,12 +63,13 @@ FROM model_versions v JOIN model_candidates c ON c.model = v.model AND c.number 
 WHERE c.model = :model AND c.environment = :environment AND c.artifact = :artifact
 ORDER BY v.number DESC LIMIT 1;
 
--- A run writes a candidate, its version and the move in one transaction, so they stand side by side; any other
--- move is a person's.
+-- A run writes a candidate, its version and the move in one transaction, so they stand side by side, or it says
+-- why it moved back to a version; any other move is a person's.
 -- name: registry_moved_by_hand
 SELECT 1 AS found FROM model_alias_moves m
 WHERE m.seq = (SELECT MAX(seq) FROM model_alias_moves
                WHERE model = :model AND alias = :alias AND environment = :environment)
+  AND m.why != :again
   AND NOT EXISTS (SELECT 1 FROM model_versions v JOIN model_candidates c
                   ON c.model = v.model AND c.number = v.candidate
                   WHERE v.model = m.model AND v.number = m.after AND c.outcome = 'pass'

@@ -3,6 +3,7 @@
 Rule: git is asked by argument lists, never through a shell, and its absence is an answer, not an error.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from legato.domain.graph import Struct
@@ -71,7 +72,16 @@ def tracked_files(root: Path) -> tuple[str, ...]:
     if found is not None and not found.returncode:
         names = found.stdout.decode(errors="surrogateescape").split("\0")
         return tuple(sorted(name for name in names if name and (root / name).is_file()))
-    files = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
-    return tuple(
-        sorted(path.as_posix() for path in files if not any(part.startswith(".") for part in path.parts))
-    )
+    return tuple(sorted(_plain_files(root)))
+
+
+def _plain_files(root: Path) -> Iterator[str]:
+    """Yield the files below a folder, hidden folders never entered: others may be at work in them."""
+    import os
+
+    for place, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            path = Path(place, name)
+            if not name.startswith(".") and path.is_file():
+                yield path.relative_to(root).as_posix()

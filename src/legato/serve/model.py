@@ -12,6 +12,7 @@ import msgspec
 
 from legato.domain.errors import ConfigurationError, MissingError
 from legato.serve.agreement import disagreement
+from legato.serve.bare_models import answering
 from legato.serve.generation import Served
 from legato.serve.requests import Question, RequestReader
 from legato.serve.runners import Array, NativeRunner, OnnxRunner, Runner
@@ -155,7 +156,8 @@ def load_model(served: Served, load_native: LoadNative, timer: Timer) -> Model:
 
 def _runner(folder: Path, servable: Servable, load_native: LoadNative) -> Runner:
     if servable.flavor == "native":
-        return NativeRunner(load_native(folder, servable), servable.native.library, servable.signature)
+        model = answering(load_native(folder, servable))
+        return NativeRunner(model, servable.native.library, servable.signature)
     if servable.flavor != "onnx":
         raise ConfigurationError(
             f"{folder} has flavor {servable.flavor!r}", hint="upgrade Legato where it is served"

@@ -12,7 +12,9 @@ from typing import Any, Final, NamedTuple, Protocol
 import numpy as np
 
 from legato.domain.errors import ConfigurationError
+from legato.serve import bare_conversion
 from legato.serve.agreement import disagreement
+from legato.serve.bare_models import answering
 from legato.serve.conversion import conversions
 from legato.serve.runners import Array, NativeRunner, OnnxRunner, RowsRefusedError, first_line
 from legato.serve.sample import Sample, golden_rows, sample_for
@@ -28,7 +30,7 @@ from legato.serve.servable import (
 from legato.serve.signature import Answer, Signature
 from legato.serve.tables import row_count, take
 
-_VERSIONED: Final = ("numpy", "onnxruntime", "sklearn", "skl2onnx")
+_VERSIONED: Final = ("numpy", "onnxmltools", "onnxruntime", "sklearn", "skl2onnx", "torch")
 _CONVERTIBLE: Final = ("sklearn", "xgboost", "lightgbm")
 
 
@@ -60,8 +62,8 @@ def package(model: Any, tables: Mapping[str, object], folder: Path, *, native: S
     """Write a servable for `model` into `folder` and return its description.
 
     Args:
-        model: A fitted scikit-learn estimator or pipeline, an XGBoost or LightGBM wrapper, or any class with
-            `predict`.
+        model: A fitted scikit-learn estimator or pipeline, an XGBoost or LightGBM model (wrapped or a bare
+            booster), a PyTorch module, or any class with `predict`.
         tables: The evaluation step's other inputs by parameter; the signature is read from the one that fits.
         folder: An empty or new folder.
         native: The model's own saved bytes.
@@ -71,10 +73,11 @@ def package(model: Any, tables: Mapping[str, object], folder: Path, *, native: S
             come as a request carries them.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    sample = sample_for(model, tables)
-    truth, outputs = _answers(model, sample)
+    asked = answering(model)
+    sample = sample_for(asked, tables, called=type(model).__qualname__)
+    truth, outputs = _answers(asked, sample)
     signature = Signature(inputs=sample.inputs, outputs=outputs, named=sample.named)
-    _check_round_trip(model, sample, signature, truth)
+    _check_round_trip(asked, sample, signature, truth, called=type(model).__qualname__)
     chosen = _compared(model, sample, signature, truth)
     if chosen.onnx is not None:
         (folder / ONNX_FILE).write_bytes(chosen.onnx)
@@ -125,7 +128,9 @@ def _output(name: str, array: Array, labels: Any = None) -> Answer:  # noqa: ANN
     return Answer(name=name, datatype=_DATATYPES[array.dtype.kind], width=width, labels=listed)
 
 
-def _check_round_trip(model: object, sample: Sample, signature: Signature, truth: list[Array]) -> None:
+def _check_round_trip(
+    model: object, sample: Sample, signature: Signature, truth: list[Array], *, called: str
+) -> None:
     """Refuse a model that answers otherwise once its rows have come through a request."""
     try:
         given = NativeRunner(model, sample.library, signature)(sample.values(), row_count(sample.table))
@@ -134,7 +139,7 @@ def _check_round_trip(model: object, sample: Sample, signature: Signature, truth
         words = str(error)
     if words:
         raise ConfigurationError(
-            f"{type(model).__qualname__} answers otherwise when its rows come as a request: {words}",
+            f"{called} answers otherwise when its rows come as a request: {words}",
             hint="train it on plain numbers, texts, booleans, categories or dates",
         )
 
@@ -150,7 +155,8 @@ class _Chosen(NamedTuple):
 def _compared(model: object, sample: Sample, signature: Signature, truth: list[Array]) -> _Chosen:
     """Return the first ONNX model that answers like `model`, or none and why there is none."""
     rows = row_count(sample.table)
-    if not type(model).__module__.startswith(_CONVERTIBLE) or any(column.kind for column in sample.inputs):
+    convertible = type(model).__module__.startswith(_CONVERTIBLE) or bare_conversion.is_bare(model)
+    if not convertible or any(column.kind for column in sample.inputs):
         return _Chosen(
             None, Comparison(rows=rows, real=sample.real, note="only plain estimators are turned into ONNX")
         )
@@ -178,7 +184,8 @@ def _compared(model: object, sample: Sample, signature: Signature, truth: list[A
 def _candidates(model: object, signature: Signature) -> Iterator[tuple[bytes | str, str]]:
     """Yield each conversion with each text that encoders are known to write for a missing one."""
     holes = any(column.datatype == "BYTES" and column.nullable for column in signature.inputs)
-    for onnx in conversions(model, signature.inputs):
+    convert = bare_conversion.conversions if bare_conversion.is_bare(model) else conversions
+    for onnx in convert(model, signature.inputs):
         yield from (
             (onnx, text) for text in (("", "nan", "None") if holes and isinstance(onnx, bytes) else ("",))
         )
@@ -210,7 +217,7 @@ def _golden(sample: Sample, signature: Signature, truth: list[Array]) -> Golden:
         )
         inputs = {column.name: values for column, values in zip(sample.inputs, kept.values(), strict=True)}
     else:
-        matrix = sample.table[rows]
+        matrix = sample.table[rows].reshape(len(rows), -1)
         inputs = {"rows": [[None if v != v else v for v in row] for row in matrix.tolist()]}  # noqa: PLR0124 - NaN
     return Golden(
         inputs=inputs,
@@ -225,4 +232,4 @@ def _versions(model: Any) -> dict[str, str]:  # noqa: ANN401 - any class with pr
     last = model.steps[-1][1] if hasattr(model, "steps") else model
     names = {*_VERSIONED, type(last).__module__.partition(".")[0]}
     loaded = {name: getattr(sys.modules.get(name), "__version__", None) for name in sorted(names)}
-    return {name: version for name, version in loaded.items() if isinstance(version, str)}
+    return {name: str(version) for name, version in loaded.items() if isinstance(version, str)}

@@ -5,6 +5,7 @@ coerced from text to number or back, and nothing is guessed.
 """
 
 import difflib
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from types import GenericAlias
@@ -155,11 +156,23 @@ def _decoded(body: bytes) -> InferenceRequest:
             _BAD_REQUEST, f"the request does not follow the Open Inference Protocol: {error}"
         ) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise RefusedError(_BAD_REQUEST, f"the body is not JSON: {error}") from None
+        raise RefusedError(_BAD_REQUEST, f"the body is not JSON: {_wordless(body, error) or error}") from None
     except RecursionError:
         raise RefusedError(_BAD_REQUEST, "the body is nested too deeply") from None
 
 
+def _wordless(body: bytes, error: Exception) -> str:
+    """Return what stands where reading ended if it is a number that JSON has no word for, and what to send."""
+    place = _PLACE.search(str(error))
+    found = _NO_NUMBER.search(body, max(0, int(place[1]) - 2)) if place is not None else None
+    if place is None or found is None or found.start() > int(place[1]):
+        return ""
+    word = found[0].decode()
+    return f"it has no word {word} (byte {found.start()}); send null where a value is missing"
+
+
+_PLACE: Final = re.compile(r"\(byte (\d+)\)")
+_NO_NUMBER: Final = re.compile(rb"-?(?:NaN|nan|Infinity|inf)\b")
 _TYPES: Final[dict[str, Any]] = {"BOOL": bool, "INT64": int, "FP32": float, "FP64": float, "BYTES": str}
 
 
@@ -176,7 +189,10 @@ class _ColumnReader:
         self._column = column
         self._accepted = ACCEPTED[column.datatype]
         self._flat: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(_list_of(value))
-        self._nested: msgspec.json.Decoder[list[list[Any]]] = msgspec.json.Decoder(_list_of(_list_of(value)))
+        nested = value
+        for _ in range(len(column.row) + 1):
+            nested = _list_of(nested)
+        self._nested: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(nested)
         self._check = _CHECKS.get(column.kind or column.datatype)
 
     def read(self, tensor: Tensor) -> Sequence[Any]:
@@ -188,9 +204,9 @@ class _ColumnReader:
                 f"input {column.name!r} takes datatype {column.datatype}, got {tensor.datatype!r}",
             )
         shape = tensor.shape
-        fits = (len(shape) == 2 and shape[1] == column.width) or (len(shape) == 1 and column.width == 1)  # noqa: PLR2004
-        if not fits or shape[0] < 1:
-            wanted = f"[n, {column.width}]" + (" or [n]" if column.width == 1 else "")
+        fits = tuple(shape[1:]) == column.row or (len(shape) == 1 and column.width == 1)
+        if not fits or not shape or shape[0] < 1:
+            wanted = f"[n, {', '.join(map(str, column.row))}]" + (" or [n]" if column.width == 1 else "")
             raise RefusedError(
                 _BAD_REQUEST, f"input {column.name!r} takes shape {wanted} with n of at least 1, got {shape}"
             )
@@ -231,14 +247,17 @@ class _ColumnReader:
             nested = self._nested.decode(data)
         except msgspec.ValidationError as error:
             raise self._misfit(error) from None
-        width = self._column.width
-        for number, row in enumerate(nested):
-            if len(row) != width:
-                raise RefusedError(
-                    _BAD_REQUEST,
-                    f"row {number} of input {self._column.name!r} has {len(row)} values, expected {width}",
-                )
-        return [value for row in nested for value in row]
+        for size in self._column.row:
+            for number, part in enumerate(nested):
+                if len(part) != size:
+                    raise RefusedError(
+                        _BAD_REQUEST,
+                        f"row {number} of input {self._column.name!r} has {len(part)} values, expected {size}"
+                        if len(self._column.row) == 1
+                        else f"the data of input {self._column.name!r} is not nested as its shape says",
+                    )
+            nested = [value for part in nested for value in part]
+        return nested
 
     def _misfit(self, error: msgspec.ValidationError) -> RefusedError:
         words = str(error).replace("$", "data").replace("`", "")

@@ -78,7 +78,7 @@ class OnnxRunner:
         types = {tensor.name: _FEEDS[tensor.type] for tensor in given}
         self._matrix = given[0].name
         self._matrix_type = _FEEDS[given[0].type]
-        self._feeds = [(c.name, types[c.name], c.width) for c in signature.inputs if c.name in types]
+        self._feeds = [(c.name, types[c.name], c.row) for c in signature.inputs if c.name in types]
         if not self._stacked and len(self._feeds) != len(signature.inputs):
             names = sorted({c.name for c in signature.inputs} - set(types))
             raise ConfigurationError(f"the ONNX model lacks inputs {names}", hint="package the model again")
@@ -94,8 +94,8 @@ class OnnxRunner:
             feed = {self._matrix: matrix}
         else:
             feed = {
-                name: self._feed(column, kind).reshape(rows, width)
-                for (name, kind, width), column in zip(self._feeds, values, strict=True)
+                name: self._feed(column, kind).reshape(rows, *row)
+                for (name, kind, row), column in zip(self._feeds, values, strict=True)
             }
         try:
             found = self._run(self._names, feed)
@@ -132,7 +132,7 @@ class NativeRunner:
                 table = build(self._library, signature.inputs, columns)
             else:
                 matrix = signature.inputs[0]
-                table = np.array(values[0], dtype=_ANSWERS[matrix.datatype]).reshape(rows, matrix.width)
+                table = np.array(values[0], dtype=_ANSWERS[matrix.datatype]).reshape(rows, *matrix.row)
             return self.answer(table)
         except (
             ValueError,

@@ -4,6 +4,7 @@ Rule: a signature is read from rows the model was judged on, never guessed from 
 """
 
 import difflib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,6 +13,7 @@ import numpy as np
 
 from legato.domain.errors import ConfigurationError
 from legato.serve.agreement import disagreement
+from legato.serve.bare_models import LightGBMTrees
 from legato.serve.signature import Column
 from legato.serve.tables import column_names, describe, library_of, row_count, take, values_of
 
@@ -45,25 +47,40 @@ class Sample:
         return [[None if value != value else value for value in self.table.ravel().tolist()]]  # noqa: PLR0124 - NaN
 
 
-def sample_for(model: Any, tables: Mapping[str, object]) -> Sample:  # noqa: ANN401 - any class with predict
+def sample_for(model: Any, tables: Mapping[str, object], called: str = "") -> Sample:  # noqa: ANN401 - any class with predict
     """Return rows that `model` takes, from `tables` (the evaluation's other inputs, by parameter).
+
+    Args:
+        model: Has `predict`, and where it knows them the names or the number of its columns.
+        tables: Tables, matrices and tensors; what is none of these is passed over.
+        called: The model's type as its author knows it.
 
     Raises:
         ConfigurationError: The model has no `predict`, or no table fits it.
     """
+    called = called or type(model).__qualname__
     if not callable(getattr(model, "predict", None)):
         raise ConfigurationError(
-            f"a {type(model).__qualname__} cannot be served: it has no method 'predict'",
+            f"a {called} cannot be served: it has no method 'predict'",
             hint="give its class a method predict(self, rows) that returns one answer a row",
         )
-    found = {name: table for name, table in tables.items() if library_of(table)}
-    names = _feature_names(model)
+    found = {name: table for name, table in map(_as_table, tables.items()) if library_of(table)}
+    names = _spelled(model, _feature_names(model), found)
     if names:
-        return _named(model, names, found)
+        return _named(called, names, found)
     width = getattr(model, "n_features_in_", None)
     if isinstance(width, int) and width > 0:
         return _matrix(width, found)
-    return _probed(model, found)
+    if getattr(model, "takes_arrays", False):
+        return _array(model, found, called)
+    return _probed(model, found, called)
+
+
+def _as_table(item: tuple[str, Any]) -> tuple[str, Any]:
+    """Return a tensor of PyTorch as the matrix it is; anything else as it came."""
+    name, table = item
+    is_tensor = type(table).__module__ == "torch" and hasattr(table, "detach")
+    return name, (table.detach().cpu().numpy() if is_tensor else table)
 
 
 def _feature_names(model: Any) -> tuple[str, ...]:  # noqa: ANN401 - an estimator
@@ -84,6 +101,17 @@ def _feature_names(model: Any) -> tuple[str, ...]:  # noqa: ANN401 - an estimato
     return tuple(name for name in names if name in used)
 
 
+def _spelled(model: object, names: tuple[str, ...], tables: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the names as a table spells them: LightGBM writes an underline where a name has a space."""
+    if not isinstance(model, LightGBMTrees) and not type(model).__module__.startswith("lightgbm"):
+        return names
+    for table in tables.values():
+        spelled = {name.replace(" ", "_"): name for name in column_names(table)}
+        if spelled.keys() >= set(names):
+            return tuple(spelled[name] for name in names)
+    return names
+
+
 def _dropped(step: object) -> bool:
     return isinstance(step, str) and step == "drop"
 
@@ -96,10 +124,10 @@ def _name(column: Any, names: Sequence[str]) -> str:  # noqa: ANN401 - a name or
     return column if isinstance(column, str) else names[int(column)]
 
 
-def _named(model: object, names: Sequence[str], tables: Mapping[str, object]) -> Sample:
+def _named(called: str, names: Sequence[str], tables: Mapping[str, object]) -> Sample:
     fitting = [table for table in tables.values() if set(names) <= set(column_names(table))]
     if not fitting:
-        raise ConfigurationError(_no_fit(model, names, tables), hint=_NO_FIT_HINT)
+        raise ConfigurationError(_no_fit(called, names, tables), hint=_NO_FIT_HINT)
     return _from_table(fitting[0], names)
 
 
@@ -109,8 +137,8 @@ _NO_FIT_HINT: Final = (
 )
 
 
-def _no_fit(model: object, names: Sequence[str], tables: Mapping[str, object]) -> str:
-    who = f"no input of the evaluation holds the columns that {type(model).__qualname__} was trained on"
+def _no_fit(called: str, names: Sequence[str], tables: Mapping[str, object]) -> str:
+    who = f"no input of the evaluation holds the columns that {called} was trained on"
     best = max(tables, key=lambda name: len(set(names) & set(column_names(tables[name]))), default="")
     if not best:
         return f"{who}: {', '.join(names)}"
@@ -173,16 +201,41 @@ def _numbers(table: Any) -> Any:  # noqa: ANN401 - a matrix, or None
     return np.stack(columns, axis=1)
 
 
+def _array(model: Any, tables: Mapping[str, Any], called: str) -> Sample:  # noqa: ANN401 - any class with predict
+    """Return rows for a model that takes arrays of it does not say which shape: the first that it answers."""
+    said = "none of them is an array"
+    for name, table in tables.items():
+        if library_of(table) != "numpy" or table.ndim < 2 or table.dtype.kind not in "iufb":  # noqa: PLR2004 - rows
+            continue
+        try:
+            model.predict(table[:GOLDEN_ROWS])
+        except ValueError as error:
+            said = f"it says of {name!r}: {error}"
+            continue
+        return _from_matrix(table.astype(np.float32), real=True)
+    raise ConfigurationError(
+        f"no input of the evaluation fits {called}: {said}",
+        hint="let the evaluation take the array that the model is asked with, or name its columns in feature_names_in_",
+    )
+
+
 def _from_matrix(matrix: Any, *, real: bool) -> Sample:  # noqa: ANN401 - a numeric matrix
     datatype = "FP32" if matrix.dtype == np.float32 else "FP64"
     numbers = matrix.astype(np.float32 if datatype == "FP32" else np.float64)
-    holes = np.flatnonzero(np.isnan(numbers).any(axis=1))
-    column = Column(name="rows", datatype=datatype, width=int(matrix.shape[1]), nullable=bool(holes.size))
+    row = tuple(int(size) for size in matrix.shape[1:])
+    holes = np.flatnonzero(np.isnan(numbers).any(axis=tuple(range(1, numbers.ndim))))
+    column = Column(
+        name="rows",
+        datatype=datatype,
+        width=math.prod(row),
+        nullable=bool(holes.size),
+        dims=row if len(row) > 1 else (),
+    )
     rows = _spread(len(numbers), COMPARED_ROWS, [int(index) for index in holes[:1]])
     return Sample(inputs=(column,), table=numbers[rows], library="numpy", named=False, real=real)
 
 
-def _probed(model: Any, tables: Mapping[str, object]) -> Sample:  # noqa: ANN401 - any class with predict
+def _probed(model: Any, tables: Mapping[str, object], called: str) -> Sample:  # noqa: ANN401 - any class with predict
     """Return rows for a class of the user's own: the first table it answers, with the columns that matter."""
     said = "no input of the evaluation is a table"
     for name, table in tables.items():
@@ -197,7 +250,7 @@ def _probed(model: Any, tables: Mapping[str, object]) -> Sample:  # noqa: ANN401
             continue
         return _from_table(table, [column for column in names if _matters(model, part, column, wanted)])
     raise ConfigurationError(
-        f"no input of the evaluation fits {type(model).__qualname__}.predict: {said}",
+        f"no input of the evaluation fits {called}.predict: {said}",
         hint="give the class an attribute feature_names_in_ with the names of the columns that it takes",
     )
 

@@ -31,6 +31,7 @@ class Column(Struct, frozen=True, kw_only=True):
         name: The column's name; `rows` for a matrix.
         datatype: `BOOL`, `INT64`, `FP32`, `FP64` or `BYTES`.
         width: Values in one row: 1 for a column, the number of features for a matrix.
+        dims: Of one row that has more than one dimension (an image); empty for others.
         nullable: A missing value was seen in the rows the signature was read from, so null is accepted.
         kind: `category`, `date`, `datetime`, or empty: what the BYTES stand for.
         categories: For `category`: the values it may take; else None.
@@ -42,11 +43,17 @@ class Column(Struct, frozen=True, kw_only=True):
     nullable: bool = False
     kind: str = ""
     categories: tuple[str, ...] | None = None
+    dims: tuple[int, ...] = ()
 
     @property
-    def shape(self) -> tuple[int, int]:
+    def shape(self) -> tuple[int, ...]:
         """The tensor's shape in metadata; -1 is the number of rows."""
-        return (-1, self.width)
+        return (-1, *self.row)
+
+    @property
+    def row(self) -> tuple[int, ...]:
+        """The shape of one row of the tensor."""
+        return self.dims or (self.width,)
 
 
 class Answer(Struct, frozen=True, kw_only=True):

@@ -4,21 +4,23 @@ Rule: a process that is killed at any point leaves no object half there. Format:
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 from legato.domain.artifacts import Manifest, ManifestEntry
 from legato.domain.digests import PREFIX, Digest
 from legato.domain.errors import ConfigurationError, MissingError
-from legato.store import Placed, Traits
 from legato.store.copying import BLOCK
+from legato.store.expiry import sweep_objects
 from legato.store.folders import Target, files_below, is_folder, make_folder
-from legato.store.intake import STORE_FORMAT, Intake
+from legato.store.intake import STORE_FORMAT, Intake, Taken
 from legato.store.manifest import read_manifest, write_manifest
 from legato.store.objects import Objects, hexadecimal_of
 from legato.store.placing import place_file
+from legato.store.port import GRACE_S, Held, Placed, Source, Swept, Traits
 from legato.store.stamps import Stamps
+from legato.store.streams import Counted, Readable
 from legato.store.temporary import boot_name, space_name, sweep
 from legato.store.trouble import outside
 
@@ -51,9 +53,7 @@ class DirectoryStore:
 
     def put(self, source: BinaryIO) -> Digest:
         """Store what `source` yields; what fits in a block is known by its digest before it is written."""
-        first = source.read(BLOCK)
-        second = source.read(BLOCK) if first else b""
-        taken = self._intake.take_stream(first + second, source) if second else self._intake.take_bytes(first)
+        taken = self._take(source)
         self._stamps.write([taken.stamp])
         return Digest(PREFIX + taken.hexadecimal)
 
@@ -117,6 +117,56 @@ class DirectoryStore:
         finally:
             os.close(folder)
         self._stamps.synced(mark)
+
+    def about(self, digests: Iterable[Digest]) -> Mapping[Digest, Held]:
+        """Look at each object's file."""
+        found = {digest: self._objects.look(hexadecimal_of(digest)) for digest in digests}
+        return {digest: held for digest, held in found.items() if held is not None}
+
+    def put_many(self, sources: Iterable[Source], told: Callable[[int], None]) -> None:
+        """Take one after another; the stamps of many are written at once."""
+        stamps: list[bytes] = []
+        try:
+            for digest, opening in sources:
+                hexadecimal = hexadecimal_of(digest)
+                held = self._objects.stands_at_all(hexadecimal)
+                if held is None:
+                    stamps.append(self._take(Counted(opening(), told), hexadecimal).stamp)
+                else:
+                    told(held.size_bytes)
+        finally:
+            self._stamps.write(stamps)
+
+    def open_many(self, digests: Iterable[Digest]) -> Iterator[tuple[Digest, BinaryIO]]:
+        """Open one after another."""
+        for digest in digests:
+            with self.open(digest) as opened:
+                yield digest, opened
+
+    def sweep(self, keep: Iterable[Digest], *, grace_s: float = GRACE_S, dry_run: bool = False) -> Swept:
+        """Remove unwanted objects whose file was made, or put again, before the grace; by the disk's clock."""
+        return sweep_objects(self._objects, self._live(keep), grace_s=grace_s, dry_run=dry_run)
+
+    def _live(self, keep: Iterable[Digest]) -> set[str]:
+        live: set[str] = set()
+        wanted = {hexadecimal_of(digest) for digest in keep}
+        while wanted:
+            live |= wanted
+            inside: set[str] = set()
+            for hexadecimal in wanted:
+                held = self._objects.look(hexadecimal)
+                if held is not None and held.tree:
+                    files = self._manifest(Digest(PREFIX + hexadecimal)).files
+                    inside |= {hexadecimal_of(file.digest) for file in files}
+            wanted = inside - live
+        return live
+
+    def _take(self, source: Readable, expected: str = "") -> Taken:
+        first = source.read(BLOCK)
+        second = source.read(BLOCK) if first else b""
+        if second:
+            return self._intake.take_stream(first + second, source, expected)
+        return self._intake.take_bytes(first, expected)
 
     def _put_folder(self, folder: Path, *, move: bool) -> Placed:
         files, stamps = [], []

@@ -11,12 +11,13 @@ import hashlib
 import os
 import stat
 from types import TracebackType
-from typing import BinaryIO, Final, NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
-from legato.domain.errors import OutsideError
+from legato.domain.errors import MissingError, OutsideError
 from legato.store.copying import BLOCK, copy_hashing, hash_file, share, write_all
 from legato.store.manifest import MANIFEST_START, is_manifest
 from legato.store.objects import Objects
+from legato.store.streams import Readable
 from legato.store.temporary import open_temporary
 from legato.store.trouble import not_storable, nothing_at, outside
 
@@ -77,17 +78,23 @@ class Intake:
         self._temporary = temporary
         self._space = space
 
-    def take_bytes(self, data: bytes) -> Taken:
-        """Take bytes; those that stand already are not written."""
+    def take_bytes(self, data: bytes, expected: str = "") -> Taken:
+        """Take bytes; those that stand already are not written. `expected` is as for `take_stream`."""
         hexadecimal, tree = hashlib.sha256(data).hexdigest(), is_manifest(data)
-        if self._objects.stands(hexadecimal, tree=tree):
+        if expected:
+            check_expected(hexadecimal, expected)
+        if self._known(hexadecimal, tree=tree):
             return Taken(hexadecimal, len(data), b"")
         with self._draft() as draft:
             draft.write(data)
             return self._settled(draft, hexadecimal, tree=tree)
 
-    def take_stream(self, begun: bytes, source: BinaryIO) -> Taken:
-        """Take what was read of a stream already, and the rest of it."""
+    def take_stream(self, begun: bytes, source: Readable, expected: str = "") -> Taken:
+        """Take what was read of a stream already, and the rest of it.
+
+        Raises:
+            MissingError: It is not what `expected` says, where that says something; nothing was taken.
+        """
         hashing = hashlib.sha256()
         block = begun
         with self._draft() as draft:
@@ -95,26 +102,25 @@ class Intake:
                 hashing.update(block)
                 draft.write(block)
                 block = source.read(BLOCK)
+            if expected:
+                check_expected(hashing.hexdigest(), expected)
             return self._settled(draft, hashing.hexdigest())
 
     def take_file(self, source: str, *, move: bool) -> Taken:
         """Take a regular file, with `move` by renaming it where that is safe and possible."""
-        descriptor = _opened(source)
+        descriptor, found = open_file(source)
         try:
-            found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode):
-                raise not_storable(source, "neither a file nor a folder")
             if move and self._is_ours_to_rename(descriptor, found):
                 return self._moved(descriptor, found, source)
             taken = self._copied(descriptor, found)
-            _check_unchanged(descriptor, found, source)
+            check_unchanged(descriptor, found, source)
         finally:
             os.close(descriptor)
         return taken
 
     def _copied(self, source: int, found: os.stat_result) -> Taken:
         if found.st_size <= BLOCK:
-            data = os.read(source, BLOCK + 1)
+            data = os.read(source, found.st_size + 1)
             if len(data) == found.st_size:
                 return self.take_bytes(data)
             os.lseek(source, 0, os.SEEK_SET)
@@ -133,9 +139,9 @@ class Intake:
             hexadecimal = hash_file(descriptor)
         except OSError as error:
             raise outside(error, "read", source) from None
-        _check_unchanged(descriptor, found, source)
+        check_unchanged(descriptor, found, source)
         tree = _holds_manifest(descriptor, found)
-        if self._objects.stands(hexadecimal, tree=tree):
+        if self._known(hexadecimal, tree=tree):
             return Taken(hexadecimal, found.st_size, b"")
         self._objects.adopt(source, hexadecimal, tree=tree)
         return Taken(hexadecimal, found.st_size, self._objects.stamps.line(hexadecimal, found))
@@ -160,11 +166,15 @@ class Intake:
         found = os.fstat(draft.descriptor)
         if tree is None:
             tree = _holds_manifest(draft.descriptor, found)
-            if self._objects.stands(hexadecimal, tree=tree):
+            if self._known(hexadecimal, tree=tree):
                 return Taken(hexadecimal, found.st_size, b"")
         self._objects.adopt(draft.path, hexadecimal, tree=tree)
         draft.taken = True
         return Taken(hexadecimal, found.st_size, self._objects.stamps.line(hexadecimal, found))
+
+    def _known(self, hexadecimal: str, *, tree: bool) -> bool:
+        """Say whether an object stands already; if so, a sweep is to take it for a new one."""
+        return self._objects.stands(hexadecimal, tree=tree) and self._objects.renew(hexadecimal, tree=tree)
 
     def _draft(self) -> Draft:
         try:
@@ -190,6 +200,15 @@ class Intake:
             raise outside(error, "make the store", self._objects.root) from None
 
 
+def check_expected(found: str, expected: str) -> None:
+    """Refuse bytes whose digest is not the one that they came under."""
+    if found != expected:
+        raise MissingError(
+            f"sha256:{expected} was damaged on its way: its bytes are sha256:{found}",
+            hint="run the step that makes it again, or take it from another store",
+        )
+
+
 def _opened(source: str) -> int:
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
@@ -205,7 +224,23 @@ def _opened(source: str) -> int:
         raise outside(error, "read", source) from None
 
 
-def _check_unchanged(descriptor: int, before: os.stat_result, source: str) -> None:
+def open_file(source: str) -> tuple[int, os.stat_result]:
+    """Open a regular file that is to be stored, and return its state.
+
+    Raises:
+        MissingError: Nothing is there.
+        ConfigurationError: It is no regular file.
+    """
+    descriptor = _opened(source)
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(descriptor)
+        raise not_storable(source, "neither a file nor a folder")
+    return descriptor, found
+
+
+def check_unchanged(descriptor: int, before: os.stat_result, source: str) -> None:
+    """Refuse a file that someone wrote to while it was read."""
     after = os.fstat(descriptor)
     if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
         raise OutsideError(f"{source} changed while it was read", hint="try again when nothing writes to it")

@@ -5,18 +5,19 @@ Rule: it promises what the directory store does, save that it ends with the proc
 
 import io
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 from legato.domain.artifacts import ManifestEntry
 from legato.domain.digests import Digest, digest_of
 from legato.domain.errors import OutsideError
-from legato.store import Placed, Traits
 from legato.store.copying import write_all
 from legato.store.folders import Found, Target, files_below, is_folder, make_folder
+from legato.store.intake import check_expected
 from legato.store.manifest import is_manifest, read_manifest, write_manifest
 from legato.store.objects import hexadecimal_of
+from legato.store.port import GRACE_S, Held, Placed, Source, Swept, Traits
 from legato.store.trouble import absent, outside
 
 
@@ -100,6 +101,47 @@ class MemoryStore:
 
     def sync(self) -> None:
         """Nothing to do: nothing lasts."""
+
+    def about(self, digests: Iterable[Digest]) -> Mapping[Digest, Held]:
+        """Look at the bytes themselves."""
+        found = {digest: self._objects.get(digest) for digest in digests}
+        return {
+            digest: Held(size_bytes=len(data), tree=is_manifest(data))
+            for digest, data in found.items()
+            if data is not None
+        }
+
+    def put_many(self, sources: Iterable[Source], told: Callable[[int], None]) -> None:
+        """Keep one after another."""
+        for digest, opening in sources:
+            if digest not in self._objects:
+                data = opening().read()
+                check_expected(hexadecimal_of(digest_of(data)), hexadecimal_of(digest))
+                self._objects[digest] = data
+            told(len(self._objects[digest]))
+
+    def open_many(self, digests: Iterable[Digest]) -> Iterator[tuple[Digest, BinaryIO]]:
+        """Yield one after another."""
+        return ((digest, self.open(digest)) for digest in digests)
+
+    def sweep(self, keep: Iterable[Digest], *, grace_s: float = GRACE_S, dry_run: bool = False) -> Swept:
+        """Forget unwanted objects; in memory all are as young as the process, so only without a grace."""
+        live: set[Digest] = set()
+        wanted = set(keep)
+        while wanted:
+            live |= wanted
+            trees = [digest for digest, held in self.about(wanted).items() if held.tree]
+            wanted = {
+                file.digest for tree in trees for file in read_manifest(self._objects[tree]).files
+            } - live
+        gone = (
+            {} if grace_s else {digest: data for digest, data in self._objects.items() if digest not in live}
+        )
+        freed_bytes = sum(map(len, gone.values()))
+        all_bytes = sum(map(len, self._objects.values()))
+        for digest in () if dry_run else gone:
+            self.delete(digest)
+        return Swept(freed_bytes=freed_bytes, kept_bytes=all_bytes - freed_bytes, objects=len(gone))
 
     def _keep(self, data: bytes) -> Digest:
         digest = digest_of(data)

@@ -4,7 +4,7 @@ Rule: bytes are handed out only in a state of the file in which they were checke
 """
 
 # Several calls for each object: a Path for each would double their cost.
-# ruff: noqa: PTH103, PTH104, PTH108, PTH116, PTH119, PTH120
+# ruff: noqa: PTH101, PTH103, PTH104, PTH108, PTH116, PTH119, PTH120
 
 import errno
 import os
@@ -14,6 +14,7 @@ from typing import Final
 from legato.domain.digests import PREFIX, Digest, is_digest
 from legato.domain.errors import ConfigurationError, OutsideError
 from legato.store.copying import hash_file
+from legato.store.port import Held
 from legato.store.stamps import Stamps
 from legato.store.trouble import absent, damaged, outside
 
@@ -71,6 +72,34 @@ class Objects:
             return self._passes(hexadecimal, path, descriptor)
         finally:
             os.close(descriptor)
+
+    def look(self, hexadecimal: str) -> Held | None:
+        """Return what the file of an object says from outside; None where there is none."""
+        for tree in (False, True):
+            path = self.path_of(hexadecimal, tree=tree)
+            try:
+                return Held(size_bytes=os.lstat(path).st_size, tree=tree)
+            except OSError as error:
+                if error.errno not in _GONE:
+                    raise outside(error, "read", path) from None
+        return None
+
+    def stands_at_all(self, hexadecimal: str) -> Held | None:
+        """Return what is known of an object that is there and whole, whichever it is; a sweep spares it."""
+        held = self.look(hexadecimal)
+        if held is None or not self.stands(hexadecimal, tree=held.tree):
+            return None
+        return held if self.renew(hexadecimal, tree=held.tree) else None
+
+    def renew(self, hexadecimal: str, *, tree: bool) -> bool:
+        """Set the time of an object's last change of state to now, so that a sweep spares it; False: it is gone."""
+        try:
+            os.chmod(self.path_of(hexadecimal, tree=tree), 0o444)
+        except FileNotFoundError:
+            return False
+        except OSError:  # someone else's store: who may not write to it does not sweep it either
+            return True
+        return True
 
     def open(self, digest: Digest) -> tuple[int, str]:
         """Return an object's file, open and checked, and its path.

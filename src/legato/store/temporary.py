@@ -52,7 +52,7 @@ def sweep(folder: str, space: str) -> None:
         names = [(entry.path, entry.name) for entry in os.scandir(folder)]
     except OSError:
         return
-    now_s = _disk_clock(folder) if names else 0.0
+    now_s = disk_clock(folder) if names else 0.0
     for path, name in names:
         try:
             if _is_abandoned(path, name, space, now_s):
@@ -78,7 +78,7 @@ def _lives(process: int) -> bool:
     return True
 
 
-def _disk_clock(folder: str) -> float:
+def disk_clock(folder: str) -> float:
     """Return the time by the clock that dates the files; 0 where it cannot be asked."""
     try:
         os.utime(folder)
