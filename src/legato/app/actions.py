@@ -16,7 +16,7 @@ from legato.app.config import Project, find_project
 from legato.app.fresh import name_of
 from legato.app.freshness import remember
 from legato.app.opening import Opened, platform_name
-from legato.app.options import Options, overrides_of
+from legato.app.options import ALL, Options, overrides_of
 from legato.app.placing import place_outputs, told
 from legato.app.processes import actor, owner_name
 from legato.domain.artifacts import trusts
@@ -26,7 +26,7 @@ from legato.domain.events import RunStarted
 from legato.domain.graph import Graph
 from legato.domain.plan import Plan, PlannedStep
 from legato.domain.progress import AnyProgress, Moving, Noted, Summary
-from legato.domain.units import counted
+from legato.domain.units import counted, show_bytes
 from legato.engine.logs import Logs
 from legato.engine.plan import forecast, one_of
 from legato.engine.run import Run
@@ -77,13 +77,30 @@ def run(options: Options, report: Callable[[AnyProgress], None], typed: Sequence
         opened.told = lambda text: report(Noted(step="", text=text))
         project = opened.project
         graph = select(opened.graph, (*options.targets, *options.only))
+        _refresh(opened, graph, options.refresh)
         summary = _shared(opened, _executed(opened, graph, options, report), report)
         placing = place_outputs(project, opened.store, graph, summary, opened.bring)
     for step, note in told(placing.kept):
         report(Noted(step=step, text=note))
-    if summary.state == "succeeded" and not (options.again or options.from_ or placing.kept):
+    if summary.state == "succeeded" and not (
+        options.again or options.from_ or options.refresh or placing.kept
+    ):
         remember(opened, graph, name_of(options.folder, list(typed)), summary, placing.paths)
     return summary
+
+
+def _refresh(opened: Opened, graph: Graph, names: Sequence[str]) -> None:
+    """Look at the sources that were asked for; what changed becomes this run's own lock."""
+    opened.datasets.places = True
+    if not names:
+        return
+    found = opened.datasets.refresh(graph, [] if ALL in names else names)
+    for entry in found:
+        opened.told(
+            f"{entry.name} is newer than legato.lock has it: {entry.digest[7:19]}, {show_bytes(entry.size_bytes)}"
+        )
+    if not found:
+        opened.told("no source has changed since it was locked")
 
 
 def _refuse_environment(opened: Opened, name: str) -> None:

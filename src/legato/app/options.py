@@ -6,12 +6,15 @@ Rule: read once at the edge; a word that cannot be understood is refused with th
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from legato.domain.digests import canonical
 from legato.domain.errors import ConfigurationError, MissingError
 from legato.domain.graph import Struct
 from legato.domain.messages import Override
+
+ALL: Final = "*"
+"""Every dataset, where one could be named."""
 
 
 class Options(Struct, frozen=True, kw_only=True):
@@ -25,6 +28,7 @@ class Options(Struct, frozen=True, kw_only=True):
         again: Steps that run though a result could serve.
         from_: Like `again`, with all that needs them.
         only: Nothing that these do not need.
+        refresh: Datasets whose source is looked at first; `ALL` is every one.
     """
 
     folder: str
@@ -35,6 +39,7 @@ class Options(Struct, frozen=True, kw_only=True):
     again: tuple[str, ...] = ()
     from_: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
+    refresh: tuple[str, ...] = ()
 
 
 def read_options(folder: Path, words: Mapping[str, Any]) -> Options:
@@ -51,6 +56,7 @@ def read_options(folder: Path, words: Mapping[str, Any]) -> Options:
         again=tuple(words.get("again", ())),
         from_=tuple(words.get("from_", ())),
         only=tuple(words.get("only", ())),
+        refresh=tuple(words.get("refresh", ())),
     )
 
 

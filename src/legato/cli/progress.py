@@ -74,6 +74,7 @@ class Lines:
         self._width = 12
         self._many_reused = False
         self._folded: dict[str, Folded] = {}
+        self._family: dict[str, str] = {}
         self._spinner = Spinner(target, shown=target.isatty() and not quiet)
 
     def __call__(self, progress: AnyProgress) -> None:
@@ -117,11 +118,14 @@ class Lines:
         self._line("↻", "33", retrying.step, text)
 
     def _text(self, step: str, text: str) -> None:
-        count = self._shown[step] = self._shown.get(step, 0) + 1
+        whose = self._family.get(step, step)  # many elements share the lines of one step
+        count = self._shown[whose] = self._shown.get(whose, 0) + 1
         if self._quiet or count > self._live + 1:
             return
         if count > self._live:
-            text = f"… more in its log: legato logs {step}"
+            import shlex
+
+            text = f"… more in its log: legato logs {shlex.quote(step)}"
         self._write(f"  {self._paint(step.ljust(self._width), '2')} │ {clean(text)}")
 
     def _show(self, shown: Printed | Sampled) -> None:
@@ -149,6 +153,7 @@ class Lines:
     def _expand(self, step: str, elements: tuple[str, ...]) -> None:
         if len(elements) > ELEMENTS_SHOWN:
             self._folded[step] = Folded(len(elements))
+            self._family |= dict.fromkeys(elements, step)
         else:
             self._width = min(40, max((self._width, *(len(name) for name in elements))))
 

@@ -19,13 +19,18 @@ from legato.cli.errors import clean
     type=click.Choice(["dvc"]),
     help="Turn the stages of dvc.yaml into commands of pipeline.py.",
 )
+@click.option(
+    "--hooks", is_flag=True, help="Only make git bring data in step after checkout, merge and rebase."
+)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def init(*, source: str | None, as_json: bool) -> int:
+def init(*, source: str | None, hooks: bool, as_json: bool) -> int:
     """Start a project in this folder, or adopt the repository that is here.
 
     Writes pipeline.py, from the scripts and data that are found, or a small example that runs. Nothing that is there
     is changed.
     """
+    if hooks:
+        return _install_hooks(as_json=as_json)
     started = starting.init(Path.cwd(), source or "")
     if as_json:
         sys.stdout.buffer.write(actions.encode_json(started) + b"\n")
@@ -34,6 +39,17 @@ def init(*, source: str | None, as_json: bool) -> int:
         sys.stdout.write(f"wrote {name}\n")
     for line in started.advice:
         sys.stdout.write(f"{line}\n")
+    return 0
+
+
+def _install_hooks(*, as_json: bool) -> int:
+    from legato.app.dataset_deeds import install_hooks
+
+    said = install_hooks(Path.cwd())
+    if as_json:
+        sys.stdout.buffer.write(actions.encode_json({"hooks": said}) + b"\n")
+    else:
+        sys.stdout.write("".join(f"{clean(line)}\n" for line in said))
     return 0
 
 

@@ -13,7 +13,7 @@ from typing import Final
 import click
 
 from legato.app import actions, debugging
-from legato.app.options import Options, read_options
+from legato.app.options import ALL, Options, read_options
 from legato.cli.completing import steps
 from legato.cli.control import resumed
 from legato.cli.errors import clean, show
@@ -94,6 +94,14 @@ def one_target(options: Options, typed: str) -> str:
 
 @click.command()
 @run_options
+@click.option(
+    "--refresh",
+    is_flag=False,
+    flag_value=ALL,
+    multiple=True,
+    metavar="[DATASET]",
+    help="Look at the source of a dataset first, or of all; legato.lock stays as it is.",
+)
 @click.option("--each", metavar="NAME=A..B", help="One run for each day, number, or value of a list A,B,C.")
 @click.option("-q", "--quiet", is_flag=True, help="Print failures and the last line only.")
 @click.option("-v", "--verbose", is_flag=True, help="Print all that steps write.")
@@ -120,6 +128,7 @@ def run(
     legato run -p classifier.trees=300      with another parameter
     legato run --again classifier           once more, though nothing changed
     legato run --each as_of=2026-10-01..2026-10-31
+    legato run --refresh                    with the newest data of every source
 
     What did not change is reused. The exit code is 1 when a step, check or gate failed.
     """  # noqa: D301 - click's own mark
