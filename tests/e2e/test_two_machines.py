@@ -82,6 +82,33 @@ def test_only_what_a_step_needs_travels(machine):
     assert ann.run() == dict.fromkeys(ALL, "reused")
 
 
+def test_elements_of_a_list_travel_with_it(machine):
+    fanned = """
+        @lg.step
+        def stores() -> list[str]:
+            return ["berlin", "rome"]
+
+        @lg.step(each={"store": "stores"})
+        def size(store: str, *, times: int = 1) -> int:
+            return len(store) * times
+
+        @lg.step
+        def total(size: lg.Gathered[int]) -> int:
+            return sum(size.values())
+    """
+    ann, bob = machine("ann"), machine("bob")
+    for one in (ann, bob):
+        one.pipeline(fanned)
+    ann.run()
+
+    assert set(bob.run().values()) == {"reused"}
+    bob.edit("pipeline.py", "times: int = 1", "times: int = 2")
+    states = bob.run()
+
+    assert (states["stores"], states["stores.elements"]) == ("reused", "reused")
+    assert bob.got("total") == "20"
+
+
 def test_a_run_says_what_it_sent(machine):
     ran = machine("ann").legato("run")
 

@@ -4,13 +4,13 @@ Rule: what is told, and how far telling has come, is one append; killed at any p
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
 import msgspec
 
-from legato.domain.digests import Digest
+from legato.domain.artifacts import Artifact
 from legato.domain.events import (
     AnyEvent,
     Event,
@@ -80,7 +80,7 @@ def publish(
     shared: Ledger,
     *,
     maker: str,
-    push: Callable[[frozenset[Digest]], object],
+    push: Callable[[Sequence[Artifact]], object],
 ) -> Told:
     """Tell `shared` what `local` knows and it does not yet.
 
@@ -88,7 +88,7 @@ def publish(
         local: Where the runs were.
         shared: Where others look.
         maker: Only runs of this maker are told.
-        push: Called with the digests of outputs before they are made known: what is known can be fetched.
+        push: Called with outputs before they are made known: what is known can be fetched.
 
     Raises:
         OutsideError: The shared ledger or store cannot be reached; what was told stays told.
@@ -160,9 +160,9 @@ def _number(event: AnyEvent | Redacted) -> int:
             return 0
 
 
-def _outputs(events: Iterable[Stored]) -> frozenset[Digest]:
+def _outputs(events: Iterable[Stored]) -> list[Artifact]:
     results = (stored.event.result for stored in events if isinstance(stored.event, StepFinished))
-    return frozenset(artifact.digest for result in results for artifact in result.outputs.values())
+    return [artifact for result in results for artifact in result.outputs.values()]
 
 
 def _tell(query: Query, *, source: str, batch: list[Stored], last: int) -> list[Event]:

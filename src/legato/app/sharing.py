@@ -12,6 +12,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from legato.app.config import Project
+from legato.app.parts import parts_of
 from legato.app.publishing import Told, publish, shared_number
 from legato.app.remotes import open_remote, open_shared_ledger, open_shared_reader, shown
 from legato.domain.artifacts import MAKERS, Artifact, trusts
@@ -209,14 +210,21 @@ class Sharing:
             OutsideError: The remote cannot be reached, or refuses; what was told stays told.
         """
         return publish(
-            local, self.own.ledger, maker=self._maker, push=lambda digests: self._push(store, digests, told)
+            local,
+            self.own.ledger,
+            maker=self._maker,
+            push=lambda artifacts: self._push(store, artifacts, told),
         )
 
-    def _push(self, store: Depot, digests: frozenset[Digest], told: Moved | None) -> None:
+    def _push(self, store: Depot, artifacts: Sequence[Artifact], told: Moved | None) -> None:
+        if not self._project.remote:
+            return
+        digests = {artifact.digest for artifact in artifacts}
+        digests.update(part for artifact in artifacts for part in parts_of(artifact, store))
         there = store.has(
             digests
         )  # what was swept here since cannot be sent, and counts as absent for others
-        if self._project.remote and there:
+        if there:
             push(store, self.own.store, there, told)
 
     def number(self, local: Ledger, number: int) -> int:
