@@ -57,7 +57,7 @@ def lines(folder: Path, share: float, *, second: bool = False) -> None:
     generator = random.Random(5)
     with (folder / "lines.csv").open("w", encoding="ascii") as target:
         target.write("id,station,temperature,humidity,pressure,note\n")
-        for number in range(int(9_000_000 * share)):
+        for number in range(int(7_300_000 * share)):
             if second and number == 100:  # noqa: PLR2004 - near the top
                 target.write("100.5,inserted,0.0,0.0,0.0,late\n")
             draw = generator.getrandbits(64)

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from bucket_servers import Server, Spoiler, moto, proxied
+from bucket_servers import Server, Spoiler, moto, proxied, rclone
 
 from legato.domain.digests import digest_of
 from legato.domain.errors import MissingError, OutsideError
@@ -166,6 +166,16 @@ def test_who_is_denied_is_told_where_credentials_are_looked_for(place, tmp_path)
 
     assert "AWS_ACCESS_KEY_ID" in caught.value.hint
     assert waits == []
+
+
+def test_a_real_server_that_refuses_a_key_is_understood(tmp_path):
+    with rclone() as strict:
+        wrong = Server(strict.address, {**strict.environment, "AWS_SECRET_ACCESS_KEY": "wrong"}, strict.port)
+
+        with pytest.raises(OutsideError, match="access is denied") as caught:
+            bucket_at(wrong, tmp_path).has([digest_of(b"x")])
+
+    assert "wrong" not in str(caught.value)
 
 
 def test_a_reader_without_the_right_to_write_reads_on_beside_damage(place, here, tmp_path):

@@ -376,7 +376,7 @@ def test_of_a_damaged_pack_a_sweep_saves_what_is_left(here, bucket, root):
 def test_two_sweeps_and_a_push_at_once_lose_nothing(here, bucket, root, tmp_path):
     import threading
 
-    kept = [put(here, noise(40_000, seed)) for seed in range(10)]
+    kept = [put(here, noise(40_000, seed)) for seed in range(8)]
     fresh = [put(here, noise(40_000, seed)) for seed in range(100, 110)]
     push(here, bucket, [*kept, *fresh])
     bucket.sweep(kept)
@@ -434,3 +434,13 @@ def test_nothing_that_a_bucket_needs_is_imported_before_one_is_used():
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
     assert not {"obstore", "zstandard", "pyfastcdc"} & set(said.split())
+
+
+def test_a_tiny_pack_all_of_which_is_wanted_stays_as_it_is(bucket, root):
+    digest = put(bucket, b"a\n1\n2\n")
+
+    swept = bucket.sweep([digest])
+
+    assert (swept.condemned_bytes, swept.rewritten_bytes) == (0, 0)
+    assert bucket.has([digest]) == {digest}
+    assert not (root / "store" / "condemned").exists()

@@ -195,7 +195,6 @@ class Bucket:
         """Return the answer; None where the object is not there; try again what may pass."""
         from obstore.exceptions import BaseError
 
-        wait_s = self._patience.first_wait_s
         for left in reversed(range(self._patience.tries)):
             try:
                 return ask()
@@ -209,9 +208,13 @@ class Bucket:
                 )
                 if not left or unreachable or _is_final(error):
                     self._refuse(deed, path, error)
-            self._patience.sleep(self._patience.jitter.uniform(wait_s / 2, wait_s))
-            wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+            self.pause(self._patience.tries - 1 - left)
         return None
+
+    def pause(self, attempt: int) -> None:
+        """Wait before trying again what failed for the first (0), second (1), … time, longer each time."""
+        longest_s = min(self._patience.first_wait_s * 2**attempt, LONGEST_WAIT_S)
+        self._patience.sleep(self._patience.jitter.uniform(longest_s / 2, longest_s))
 
     def _refuse(self, deed: str, path: str, error: Exception) -> NoReturn:
         if isinstance(error, OSError) and error.errno:
@@ -233,6 +236,16 @@ class FolderBucket(Bucket):
     def __init__(self, objects: "ObjectStore", folder: Path, patience: Patience) -> None:
         super().__init__(objects, str(folder), patience)
         self._folder = folder
+
+    def put_new(self, path: str, data: bytes | bytearray) -> bool:
+        """Write a file where none is. Two at once both write: by its name it is the same, and renaming is atomic.
+
+        To make it only if absent would take hard links, which many shared folders lack.
+        """
+        if self.head(path) is not None:
+            return False
+        self.put(path, data)
+        return True
 
     def tidy(self, before_s: float) -> None:
         """Remove files whose names say that they were being written: listings leave them out."""

@@ -32,11 +32,17 @@ class _Share(NamedTuple):
     recipes: list[RecipeRow]
     live_bytes: int
     objects: int
+    dead_bytes: int = 0
 
     @property
     def is_wanted(self) -> bool:
         """Say whether anything is."""
         return bool(self.chunks or self.recipes)
+
+    @property
+    def is_mostly_dead(self) -> bool:
+        """Say whether less than half of its content is wanted; what a pack adds to that does not count."""
+        return self.live_bytes < self.dead_bytes
 
 
 _NOTHING: Final = _Share([], [], 0, 0)
@@ -143,7 +149,7 @@ class BucketSweep:
                 continue
             if not share.is_wanted:
                 verdict.condemned.add(pack)
-            elif share.live_bytes < entry.size_bytes / 2 or pack in small:
+            elif share.is_mostly_dead or pack in small:
                 verdict.copied[pack] = share
                 verdict.condemned.add(pack)
         return verdict
@@ -159,10 +165,7 @@ class BucketSweep:
 
     def _may_pardon(self, pack: bytes, share: _Share, age_s: float) -> bool:
         """Say whether a pack was condemned so lately, and not for damage, that no other sweep is about to delete it."""
-        if (
-            age_s >= self._grace_s / 2
-            or share.live_bytes < self._catalogue.listing.packs[pack].size_bytes / 2
-        ):
+        if age_s >= self._grace_s / 2 or share.is_mostly_dead:
             return False
         return bytes(self._bucket.get(condemned_path(pack)) or b"") == _NO_REASON
 
@@ -180,7 +183,8 @@ class BucketSweep:
     def _carry_out(self, verdict: _Verdict) -> None:
         for pack in verdict.pardoned:
             self._bucket.delete(condemned_path(pack))
-        with Packer(self._bucket, self._catalogue) as packer:
+        going = frozenset(verdict.condemned | verdict.deleted)  # a copy may be byte for byte what is to go
+        with Packer(self._bucket, self._catalogue, avoid=going) as packer:
             for _, share in sorted(verdict.copied.items()):
                 packer.copy(self._read(share), share.recipes)
         for pack in sorted(verdict.condemned):
@@ -216,7 +220,7 @@ class BucketSweep:
 
 def _taken(share: _Share, index: Index, chunks: set[bytes], objects: set[bytes]) -> _Share:
     """Return the share with what an index adds to it; what is taken is not wanted any more."""
-    live_bytes, unwanted = share.live_bytes, share.objects
+    live_bytes, dead_bytes, unwanted = share.live_bytes, share.dead_bytes, share.objects
     for row in index.chunks:
         is_object = bool(row.flags & OBJECT) and row.digest in objects
         if row.digest in chunks or is_object:
@@ -224,7 +228,9 @@ def _taken(share: _Share, index: Index, chunks: set[bytes], objects: set[bytes])
             live_bytes += row.stored_bytes
             chunks.discard(row.digest)
             objects.discard(row.digest) if is_object else None
-        elif row.flags & OBJECT:
+            continue
+        dead_bytes += row.stored_bytes
+        if row.flags & OBJECT:
             unwanted += 1
     for recipe in index.recipes:
         if recipe.digest in objects:
@@ -232,4 +238,4 @@ def _taken(share: _Share, index: Index, chunks: set[bytes], objects: set[bytes])
             objects.discard(recipe.digest)
         elif recipe.flags & OBJECT:
             unwanted += 1
-    return share._replace(live_bytes=live_bytes, objects=unwanted)
+    return share._replace(live_bytes=live_bytes, dead_bytes=dead_bytes, objects=unwanted)

@@ -22,6 +22,7 @@ FORMAT_PATH: Final = "format"
 CLOCK_PATH: Final = "clock"
 
 _READERS: Final = 8
+_ATTEMPTS: Final = 3
 _SPACING: Final = 1 << 32
 
 
@@ -250,9 +251,11 @@ class Catalogue:
             table = _checked(path, kept.read_bytes())
         except OSError:
             table = None
-        for _ in range(2):  # what came wrong once may come right
+        for attempt in range(_ATTEMPTS):  # what came wrong once may come right
             if table is not None:
                 return table
+            if attempt:
+                self._bucket.pause(attempt - 1)
             data = self._bucket.get(path)
             table = None if data is None else _checked(path, bytes(data))
             if table is not None:

@@ -25,7 +25,8 @@ _AHEAD: Final = 3
 _GAP_BYTES: Final = 1 << 17
 """Unwanted bytes that are read rather than asking twice."""
 
-_AGAIN: Final = 2
+_ATTEMPTS: Final = 3
+"""So often a chunk is asked for before its pack is condemned: another writer may just be putting it there again."""
 
 
 class Need(NamedTuple):
@@ -159,7 +160,9 @@ class Fetcher:
 
     def _from(self, place: Place) -> bytes | None:
         row = place.row
-        for _ in range(_AGAIN):
+        for attempt in range(_ATTEMPTS):
+            if attempt:
+                self._bucket.pause(attempt - 1)
             stored = self._bucket.get_range(pack_path(place.pack), row.offset, row.offset + row.stored_bytes)
             if stored is None:
                 return None

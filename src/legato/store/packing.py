@@ -5,7 +5,7 @@ the next one that sends the same makes the same packs, so that it does not send 
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from io import BytesIO
 from types import TracebackType
@@ -36,11 +36,19 @@ class Packer:
         bucket: The bucket.
         catalogue: What is known of it, fresh enough that nothing in it was condemned a day ago.
         pack_bytes: How long packs become.
+        avoid: Packs that are about to go: what would be the same byte for byte is written in another edition.
     """
 
-    def __init__(self, bucket: Bucket, catalogue: Catalogue, pack_bytes: int = PACK_BYTES) -> None:
+    def __init__(
+        self,
+        bucket: Bucket,
+        catalogue: Catalogue,
+        pack_bytes: int = PACK_BYTES,
+        avoid: Collection[bytes] = (),
+    ) -> None:
         self._bucket = bucket
         self._catalogue = catalogue
+        self._avoid = avoid
         self._pack_bytes = pack_bytes
         self._press = Press()
         self._data = DraftPack()
@@ -181,7 +189,7 @@ class Packer:
         if not listing.packs:
             self._bucket.put_new(FORMAT_PATH, BUCKET_FORMAT)
         edition = 0
-        while (index := draft.index()).pack in listing.condemned:
+        while (index := draft.index()).pack in listing.condemned or index.pack in self._avoid:
             edition += 1
             draft.set_edition(edition)
         path = pack_path(index.pack)

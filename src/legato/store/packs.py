@@ -4,6 +4,7 @@ Rule: what is read here came from outside; a table that does not add up is refus
 """
 
 import hashlib
+import re
 import struct
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
@@ -24,6 +25,7 @@ OBJECT: Final = 2
 TREE: Final = 4
 """This object is a manifest."""
 
+_ANY_START: Final = re.compile(rb"legato index (\d{1,9})\n")
 _EDITION: Final = struct.Struct("<I")
 _HEAD: Final = struct.Struct("<32sQII")
 _CHUNK: Final = struct.Struct("<32sIIIB")
@@ -135,10 +137,10 @@ def read_table(data: bytes) -> Table:
         ConfigurationError: A newer Legato wrote it.
     """
     if not data.startswith(INDEX_START):
-        if data.startswith(b"legato index "):
-            number = data[13:33].partition(b"\n")[0].decode(errors="replace")
+        newer = _ANY_START.match(data)
+        if newer:
             raise ConfigurationError(
-                f"an index of a pack has format {number!r}; this Legato reads 1",
+                f"an index of a pack has format {newer[1].decode()!r}; this Legato reads 1",
                 hint="upgrade Legato: pip install --upgrade legato",
             )
         raise _altered("it does not begin like one")
