@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from legato.ledger import Ledger, Reader
     from legato.ledger.mirrored import Mirroring
     from legato.ledger.shared import Means
-    from legato.store import Depot
+    from legato.store.bucket import BucketStore
 
 FRESH_S: Final = 5.0
 """How long a look at a shared ledger serves a run that asks for many keys."""
 
 
-def open_remote(project: Project, zone: str, variables: Mapping[str, str]) -> "Depot":
+def open_remote(project: Project, zone: str, variables: Mapping[str, str]) -> "BucketStore":
     """Return a zone's store.
 
     Raises:

@@ -6,15 +6,16 @@ says so.
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from legato.app.config import Project
 from legato.app.parts import parts_of
 from legato.app.publishing import Told, publish, shared_number
-from legato.app.remotes import open_remote, open_shared_ledger, open_shared_reader, shown
+from legato.app.remotes import FRESH_S, open_remote, open_shared_ledger, open_shared_reader, shown
 from legato.domain.artifacts import MAKERS, Artifact, trusts
 from legato.domain.digests import Digest
 from legato.domain.errors import LegatoError, MissingError
@@ -22,6 +23,9 @@ from legato.engine.results import ResultEvent, result_event
 from legato.engine.settings import HERE, Coming
 from legato.ledger import Ledger, Reader, Row
 from legato.store import Depot, pull, push
+
+if TYPE_CHECKING:
+    from legato.store.bucket import BucketStore
 
 Answer = TypeVar("Answer")
 _NOTHING: Final[list[Row]] = []
@@ -40,12 +44,13 @@ class Zone:
         self._project = project
         self._variables = variables
         self._lock = threading.RLock()
-        self._store: Depot | None = None
+        self._store: BucketStore | None = None
+        self._looked_at = -FRESH_S
         self._ledger: Ledger | None = None
         self._reader: Reader | None = None
 
     @property
-    def store(self) -> Depot:
+    def store(self) -> "BucketStore":
         """The zone's bytes.
 
         Raises:
@@ -55,6 +60,14 @@ class Zone:
             if self._store is None:
                 self._store = open_remote(self._project, self.name, self._variables)
             return self._store
+
+    def holds(self, digests: frozenset[Digest]) -> frozenset[Digest]:
+        """Return those of which the zone has all bytes, as it was some seconds ago at most."""
+        now = time.monotonic()
+        with self._lock:
+            fresh = now - self._looked_at < FRESH_S
+            self._looked_at = self._looked_at if fresh else now
+        return self.store.glance(digests) if fresh else self.store.has(digests)
 
     @property
     def ledger(self) -> Ledger:
@@ -183,7 +196,7 @@ class Sharing:
         wanted = frozenset(digests)
         wanted -= local.has(wanted)
         for zone in self.zones.values():
-            there = zone.store.has(wanted) if wanted else frozenset()
+            there = zone.holds(wanted) if wanted else frozenset()
             if there:
                 pull(zone.store, local, there, told)
                 wanted -= there
@@ -244,4 +257,4 @@ def _rows(zone: Zone, base: str) -> list[Row]:
 
 
 def _held(zone: Zone, digests: frozenset[Digest]) -> frozenset[Digest]:
-    return zone.store.has(digests)
+    return zone.holds(digests)

@@ -128,10 +128,15 @@ class BucketStore:
 
     def has(self, digests: Iterable[Digest]) -> frozenset[Digest]:
         """Return those of which every chunk is in a pack that is listed and not condemned; bytes are not read."""
-        wanted = {_bytes(digest): digest for digest in digests}
+        wanted = list(digests)
         if not wanted:
             return frozenset()
         self._catalogue.refresh()
+        return self.glance(wanted)
+
+    def glance(self, digests: Iterable[Digest]) -> frozenset[Digest]:
+        """Return what `has` does, as it was at the last look; for those who ask for many, one after the other."""
+        wanted = {_bytes(digest): digest for digest in digests}
         closure = self._recipes.closure(wanted, sound=True)
         whole = _whole(closure, self._catalogue.is_sound)
         return frozenset(digest for own, digest in wanted.items() if own in whole)
