@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
 export PATH="$root/.venv/bin:$PATH"
+unset GITHUB_ACTIONS GITLAB_CI JENKINS_URL CIRCLECI TF_BUILD # a demonstration is a person's, also where a CI service runs it
 
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 try() { printf '\n$ %s\n' "$*"; "$@"; }

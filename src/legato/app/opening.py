@@ -44,7 +44,6 @@ from legato.engine.settings import HERE, Coming
 if TYPE_CHECKING:
     from legato.app.sharing import Sharing
 
-LAPTOP: Final = "laptop"
 PASSED: Final = frozenset(
     {"PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "SHELL", "TERM", "VIRTUAL_ENV"}
     | {"LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"}
@@ -116,7 +115,7 @@ class Opened:
 
     def _kinds(self) -> dict[str, Kind]:
         self.books = Books(self.ledger, self.store, self.sharing, self.project, self.environment)
-        if self.sharing is None and self.origin.maker != LAPTOP:
+        if self.sharing is None and self.origin.is_known_service:
             self.books.unknown = (
                 "this CI build shares no ledger that could name a champion: [store] remote = …"
             )

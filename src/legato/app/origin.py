@@ -14,11 +14,15 @@ TRUSTED_BRANCHES: Final = ("main", "master")
 """Branches whose builds are trusted where nothing is configured, and the service does not say what is protected."""
 
 
+OTHER: Final = "other"
+"""A service that we do not know: it proves nothing, and may be anyone's machine."""
+
+
 class Origin(Struct, frozen=True, kw_only=True):
     """Where a run comes from.
 
     Attributes:
-        service: `github`, `gitlab`, `jenkins`, `circleci`, `azure`; empty on a person's machine.
+        service: `github`, `gitlab`, `jenkins`, `circleci`, `azure`; `OTHER`; empty on a person's machine.
         maker: How far results made here are trusted (`laptop`, `untrusted`, `ci`).
         pull_request: Its number; empty where the run is not for one.
         address: Of the service's own page of this run.
@@ -31,6 +35,11 @@ class Origin(Struct, frozen=True, kw_only=True):
     pull_request: str = ""
     actor: str = ""
     address: str = ""
+
+    @property
+    def is_known_service(self) -> bool:
+        """Whether one of the five services runs this, whose machines keep nothing."""
+        return self.service not in {"", OTHER}
 
 
 class _Service(Struct, frozen=True, kw_only=True):
@@ -117,7 +126,7 @@ def origin(variables: Mapping[str, str], trusted: Sequence[str] = ()) -> Origin:
         "1",
         "yes",
     }:  # a service that we do not know proves nothing
-        return Origin(service="other", maker="untrusted")
+        return Origin(service=OTHER, maker="untrusted")
     return Origin()
 
 

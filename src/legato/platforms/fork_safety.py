@@ -48,8 +48,18 @@ def why_unfit() -> str:
         names = forbidding_threads()
         if not names:
             return ""
-    owners = sorted({owner_of(name) for name in names})
-    return f"threads of {' and '.join(owners)} are running ({', '.join(sorted(set(names)))})"
+    return f"threads of {' and '.join(owners_of(names))} are running ({', '.join(sorted(set(names)))})"
+
+
+def owners_of(names: Sequence[str]) -> list[str]:
+    """Return who has probably started these threads; one that is certain for some explains those it may have started.
+
+    >>> owners_of(["no-such-name", "no-such-name"])
+    ['an unknown library']
+    """
+    owners = {owner_of(name) for name in names}
+    certain = {owner for owner in owners if " or " not in owner}
+    return sorted(owner for owner in owners if owner in certain or not certain.intersection(owner.split(" or ")))
 
 
 def forbidding_threads() -> list[str]:
