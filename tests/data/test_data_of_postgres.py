@@ -1,62 +1,22 @@
 """Rows of a real PostgreSQL, started for the test."""
 
-import os
-import shutil
-import socket
-import subprocess
-import time
-
 import pytest
 
+from ledger_servers import Postgres, running_postgres
 from legato.data.addresses import Address
 from legato.data.updating import updated
 from legato.domain.errors import OutsideError
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture(scope="module")
-def database(tmp_path_factory):
-    """The address of a database with a table, and its password apart."""
+def database():
+    """The address of a database, its password apart."""
     pytest.importorskip("adbc_driver_postgresql", reason="pip install adbc-driver-postgresql")
-    if not shutil.which("initdb") or not shutil.which("pg_ctl"):
-        pytest.skip("needs PostgreSQL's own programs: apt install postgresql")
-    folder = tmp_path_factory.mktemp("postgres")
-    port = free_port()
-    as_user = {"user": "postgres"} if os.geteuid() == 0 else {}
-    if as_user:
-        shutil.chown(folder, "postgres")
-        for parent in folder.parents[:2]:
-            parent.chmod(0o755)
-    secret = folder / "password"
-    secret.write_text("p@ss hush")
-    secret.chmod(0o644)
-    made = subprocess.run(
-        ["initdb", "-D", folder / "db", "-U", "ann", f"--pwfile={secret}", "-A", "scram-sha-256", "--no-sync"],
-        capture_output=True, check=False, cwd="/", **as_user,
-    )  # fmt: skip
-    if made.returncode:
-        pytest.skip(f"initdb does not work here: {made.stderr.decode()[-200:]}")
-    options = f"-c listen_addresses=127.0.0.1 -p {port} -c unix_socket_directories= -c fsync=off"
-    subprocess.run(
-        ["pg_ctl", "-D", folder / "db", "-w", "-o", options, "-l", folder / "log", "start"],
-        check=True, capture_output=True, cwd="/", **as_user,
-    )  # fmt: skip
-    yield f"postgresql://ann:${{PW}}@127.0.0.1:{port}/postgres"
-    subprocess.run(
-        ["pg_ctl", "-D", folder / "db", "-m", "immediate", "stop"],
-        check=False,
-        capture_output=True,
-        cwd="/",
-        **as_user,
-    )
+    with running_postgres() as server:
+        yield f"postgresql://legato:${{PW}}@127.0.0.1:{server.port}/postgres"
 
 
-VARIABLES = {"PW": "p@ss hush"}
+VARIABLES = {"PW": Postgres.password}
 
 
 @pytest.fixture
@@ -65,12 +25,7 @@ def filled(database):
 
     from legato.data.addresses import filled as fill
 
-    for _ in range(50):
-        try:
-            connection = dbapi.connect(fill(database, VARIABLES))
-            break
-        except dbapi.Error:
-            time.sleep(0.1)
+    connection = dbapi.connect(fill(database, VARIABLES))
     with connection, connection.cursor() as cursor:
         cursor.execute("drop table if exists orders")
         cursor.execute(
@@ -117,7 +72,7 @@ def test_the_password_is_nowhere(room, filled):
         desk.change(lambda lock: lock.put(entry))
 
     kept = b"".join(path.read_bytes() for path in room.root.rglob("*") if path.is_file())
-    assert b"hush" not in kept
+    assert Postgres.password.encode() not in kept
     assert "PW" not in entry.source
 
 
