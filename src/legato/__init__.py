@@ -5,6 +5,7 @@ Rule (law 8): importing this loads nothing else; a word's home is imported when 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from legato.app.notebook import diff as diff
     from legato.app.notebook import load as load
     from legato.app.notebook import runs as runs
     from legato.domain.elsewhere import Reference as Reference
@@ -33,6 +34,17 @@ if TYPE_CHECKING:
     from legato.pipeline.gathered import Gathered as Gathered
     from legato.pipeline.handles import Step as Step
     from legato.pipeline.retrying import retries as retries
+    from legato.pipeline.searches import choice as choice
+    from legato.pipeline.searches import floats as floats
+    from legato.pipeline.searches import ints as ints
+    from legato.pipeline.searches import tune as tune
+    from legato.pipeline.trigger_words import on_drift as on_drift
+    from legato.pipeline.trigger_words import on_new_data as on_new_data
+    from legato.pipeline.trigger_words import on_pull_request as on_pull_request
+    from legato.pipeline.trigger_words import on_push as on_push
+    from legato.pipeline.trigger_words import on_schedule as on_schedule
+    from legato.pipeline.trigger_words import on_tag as on_tag
+    from legato.pipeline.trigger_words import scheduled as scheduled
 
 _HOMES = {
     "Evaluation": "legato.domain.evaluation",
@@ -46,23 +58,35 @@ _HOMES = {
     "at_most": "legato.domain.gates",
     "check": "legato.pipeline.authoring",
     "checkpoints": "legato.pipeline.context",
+    "choice": "legato.pipeline.searches",
     "command": "legato.pipeline.authoring",
     "dataset": "legato.pipeline.authoring",
+    "diff": "legato.app.notebook",
     "dvc": "legato.pipeline.authoring",
     "endpoint": "legato.pipeline.authoring",
+    "floats": "legato.pipeline.searches",
     "format": "legato.pipeline.authoring",
     "include": "legato.pipeline.authoring",
+    "ints": "legato.pipeline.searches",
     "load": "legato.app.notebook",
     "log": "legato.pipeline.context",
     "model": "legato.pipeline.authoring",
     "no_worse_than_champion": "legato.domain.gates",
+    "on_drift": "legato.pipeline.trigger_words",
+    "on_new_data": "legato.pipeline.trigger_words",
+    "on_pull_request": "legato.pipeline.trigger_words",
+    "on_push": "legato.pipeline.trigger_words",
+    "on_schedule": "legato.pipeline.trigger_words",
+    "on_tag": "legato.pipeline.trigger_words",
     "out_folder": "legato.pipeline.context",
     "parameter": "legato.pipeline.authoring",
     "registered": "legato.pipeline.authoring",
     "retries": "legato.pipeline.retrying",
     "run": "legato.pipeline.context",
     "runs": "legato.app.notebook",
+    "scheduled": "legato.pipeline.trigger_words",
     "step": "legato.pipeline.authoring",
+    "tune": "legato.pipeline.searches",
 }
 
 

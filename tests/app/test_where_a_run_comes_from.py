@@ -91,3 +91,23 @@ def test_configured_branches_decide_where_they_are_configured():
 
     assert origin(build, ["release/*"]).maker == "ci"
     assert origin({**build, "CIRCLE_BRANCH": "main"}, ["release/*"]).maker == "untrusted"
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        # pull_request_target runs with the base branch's ref, which is protected, on code of a stranger
+        {**GITHUB, "GITHUB_EVENT_NAME": "pull_request_target", "GITHUB_HEAD_REF": "patch-1"},
+        {**GITHUB, "GITHUB_REF": "refs/tags/main", "GITHUB_REF_TYPE": "tag", "GITHUB_REF_PROTECTED": "false"},
+        {"GITLAB_CI": "true", "CI_COMMIT_REF_NAME": "main", "CI_COMMIT_TAG": "main"},
+        {"GITLAB_CI": "true", "CI_COMMIT_REF_NAME": "main", "CI_EXTERNAL_PULL_REQUEST_IID": "4"},
+        {"JENKINS_URL": "https://ci", "BRANCH_NAME": "main", "TAG_NAME": "main"},
+        {"JENKINS_URL": "https://ci", "GIT_BRANCH": "origin/main", "ghprbPullId": "4"},
+        {"CIRCLECI": "true", "CIRCLE_BRANCH": "main", "CIRCLE_PR_USERNAME": "eve"},
+        {"TF_BUILD": "True", "BUILD_SOURCEBRANCH": "refs/pull/4/merge"},
+        {"CI": "woodpecker"},
+    ],
+)
+def test_nobody_becomes_trusted_by_a_name_or_by_a_pull_request(variables):
+    assert origin(variables).maker == "untrusted"
+    assert origin(variables, ["main"]).maker == "untrusted"

@@ -2,6 +2,7 @@
 
 import time
 
+from legato.app.remotes import data_buckets
 from legato.data.desk import Desk
 from legato.store.directory import DirectoryStore
 
@@ -32,6 +33,7 @@ class Room:
             here=self.root,
             store=DirectoryStore(self.state / "store"),
             now_ns=time.time_ns() + 10**9,
+            connect=data_buckets(more.get("variables", {})),
             **more,
         )
 

@@ -379,3 +379,51 @@ def test_a_pattern_that_matches_what_git_tracks_belongs_to_neither(room, pattern
 
     with room.desk() as desk, pytest.raises(ConfigurationError, match=r"git tracks 'data/a\.csv'"):
         add(desk, [pattern])
+
+
+@pytest.mark.parametrize(
+    ("typed", "word"),
+    [
+        ("legato.lock", "stays in git"),
+        ("legato.toml", "stays in git"),
+        (".", "is the project itself"),
+        ("https://example.org/a.csv", "is an address"),
+        ("loop", "leads back to itself"),
+    ],
+)
+def test_what_can_be_no_data_is_refused_with_what_to_do(room, typed, word):
+    room.write("legato.lock", '{"legato.lock":1}\n')
+    room.write("legato.toml", "")
+    (room.root / "loop").symlink_to("loop")
+
+    with room.desk() as desk, pytest.raises(ConfigurationError, match=word) as caught:
+        add(desk, [typed])
+
+    assert caught.value.hint
+    assert read_lock(room.root).entries == {}
+
+
+def test_git_ignores_a_link_to_a_folder_that_was_added(room):
+    subprocess.run(["git", "init", "-q", "."], cwd=room.root, check=True)
+    room.write("deep/data/a.csv", "1")
+    (room.root / "data").symlink_to("deep/data")
+
+    with room.desk() as desk:
+        add(desk, ["data"])
+
+    assert subprocess.run(["git", "check-ignore", "-q", "data"], cwd=room.root, check=False).returncode == 0
+
+
+def test_an_update_that_ends_in_the_middle_says_what_it_locked(room):
+    room.write("a.csv", "1")
+    room.write("b/one.csv", "1")
+    with room.desk() as desk:
+        add(desk, ["a.csv", "b"], copy=True)
+    room.write("a.csv", "22")
+    (room.root / "b/gone.csv").symlink_to("nowhere")
+
+    with room.desk() as desk, pytest.raises(ConfigurationError, match="nowhere") as caught:
+        update(desk, [], {})
+
+    assert caught.value.hint.endswith("what came before is locked: a.csv")
+    assert read_lock(room.root).entries["a.csv"].size_bytes == 2

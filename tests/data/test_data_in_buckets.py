@@ -25,6 +25,7 @@ class Cloud(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Requests)
         self.objects = {}
         self.asked = []
+        self.signed = []
         self.lies = False
 
 
@@ -35,6 +36,7 @@ class Requests(http.server.BaseHTTPRequestHandler):
         parts = urllib.parse.urlsplit(self.path)
         key = urllib.parse.unquote(parts.path).removeprefix("/b").lstrip("/")
         self.server.asked.append((self.command, key))
+        self.server.signed.append(self.headers["Authorization"])
         if key:
             return self._object(key)
         prefix = urllib.parse.parse_qs(parts.query).get("prefix", [""])[0]
@@ -169,12 +171,61 @@ def test_a_key_that_no_folder_can_hold_is_refused(room, cloud):
         read(room, cloud, "s3://b/rows/")
 
 
+def test_an_endpoint_a_profile_and_a_region_may_be_in_address_and_files(room, cloud, tmp_path):
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws" / "credentials").write_text(
+        "[team]\naws_access_key_id = id\naws_secret_access_key = hush\n"
+    )
+    (tmp_path / ".aws" / "config").write_text("[profile team]\nregion = eu-west-1\n")
+    address = f"s3://b/wine.csv?endpoint=http://127.0.0.1:{cloud.server_port}&timeout_s=20"
+    with room.desk(variables={"HOME": str(tmp_path), "AWS_PROFILE": "team"}) as desk:
+        entry = updated(desk, Address(name="wine", address=address), None)
+
+    assert entry.file == "wine.csv"
+    assert "region=eu-west-1" not in entry.source
+    assert "eu-west-1/s3/aws4_request" in cloud.signed[-1]
+
+
+def test_a_public_bucket_is_read_without_credentials(room, cloud):
+    variables = {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{cloud.server_port}",
+        "AWS_SKIP_SIGNATURE": "true",
+    }
+    with room.desk(variables=variables) as desk:
+        entry = updated(desk, Address(name="wine", address="s3://b/wine.csv"), None)
+
+    assert entry.size_bytes == 4
+    assert set(cloud.signed) == {None}
+
+
+def test_an_address_with_a_password_is_refused_without_it(room):
+    address = Address(name="wine", address="s3://ann:${WORD}@b/wine.csv")
+    with (
+        room.desk(variables={"WORD": "hunter2"}) as desk,
+        pytest.raises(ConfigurationError, match="holds a name or password") as caught,
+    ):
+        updated(desk, address, None)
+
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_server_asks_no_endpoint_that_an_address_names(room, cloud):
+    address = f"s3://b/wine.csv?endpoint=http://127.0.0.1:{cloud.server_port}"
+    with (
+        room.desk(private=False) as desk,
+        pytest.raises(ConfigurationError, match="endpoint of its own"),
+    ):
+        updated(desk, Address(name="wine", address=address), None)
+
+    assert cloud.asked == []
+
+
 def test_an_option_that_no_bucket_has_is_refused(room):
     variables = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "hush"}
     address = Address(name="wine", address="s3://b/wine.csv?option=1")
 
     with (
         room.desk(variables=variables) as desk,
-        pytest.raises(ConfigurationError, match="the option 'option'"),
+        pytest.raises(ConfigurationError, match="the unknown option 'option'"),
     ):
         updated(desk, address, None)

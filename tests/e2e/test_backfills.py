@@ -44,3 +44,11 @@ def test_what_each_cannot_mean_is_refused_before_anything_runs(project):
 
     assert "comes before" in refused.err
     assert "hint:" in refused.err
+
+
+def test_a_parameter_that_nobody_has_is_told_once(project):
+    project.pipeline(PIPELINE)
+
+    done = project.legato("run", "--each", "nosuch=1..30", code=2)
+
+    assert done.err.count("no step has a parameter `nosuch`") == 1

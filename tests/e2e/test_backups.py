@@ -142,3 +142,17 @@ def test_an_altered_event_is_named(project):
     told = project.legato("ledger", "verify", code=1)
 
     assert "event 3 altered" in told.out
+
+
+def test_an_altered_ledger_is_named_by_the_backup_it_is_in(project, other, tmp_path):
+    project.pipeline(PIPELINE)
+    project.legato("run")
+    project.legato("backup", "../all.tar")
+    data = bytearray((tmp_path / "all.tar").read_bytes())
+    data[data.index(b'"payload"') + 1] ^= 1
+    (tmp_path / "all.tar").write_bytes(data)
+
+    refused = other.legato("restore", "../all.tar", code=5)
+
+    assert "ledger.jsonl in" in refused.err
+    assert "all.tar cannot be read" in refused.err

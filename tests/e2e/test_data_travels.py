@@ -118,3 +118,67 @@ def test_pushed_data_outlives_a_sweep_of_the_remote(ann):
     bob = clone(ann, "bob")
     bob.legato("data", "pull")
     assert (bob.root / "data/rows.csv").read_text() == "a\n1\n2\n"
+
+
+@pytest.fixture
+def bob(ann):
+    """A clone of a repository whose data has two versions; only the second is named by the lock now."""
+    ann.legato("data", "push")
+    change(ann, "a\n1\n2\n3\n")
+    ann.legato("data", "push")
+    return clone(ann, "bob")
+
+
+def change(project, text):
+    (project.root / "data/rows.csv").unlink(missing_ok=True)
+    project.write("data/rows.csv", text)
+    project.legato("data", "update", "data/rows.csv")
+    git(project, "commit", "-qam", "another version")
+
+
+def test_an_older_version_that_others_pushed_is_fetched_by_the_command_that_is_named(bob):
+    refused = bob.legato("data", "checkout", "--rev", "HEAD~1", code=4)
+    also = bob.legato("data", "diff", "rows", "HEAD~1", "HEAD", code=4)
+    fetched = bob.legato("data", "pull", "--rev", "HEAD~1")
+    bob.legato("data", "pull")
+    diff = bob.legato("data", "diff", "rows", "HEAD~1", "HEAD", "--json").json()
+    bob.legato("data", "checkout", "--rev", "HEAD~1")
+
+    assert "legato data pull --rev 'HEAD~1'" in refused.err
+    assert "legato data pull --rev 'HEAD~1' data/rows.csv" in also.err
+    assert "placed" not in fetched.out
+    assert diff["rows"] == [2, 3]
+    assert (bob.root / "data/rows.csv").read_text() == "a\n1\n2\n"
+
+
+def test_of_data_in_conflict_both_sides_are_fetched_and_a_person_decides(ann, bob):
+    bob.legato("data", "pull")
+    change(bob, "bob's\n")
+    change(ann, "ann's\n")
+    ann.legato("data", "push")
+    git(bob, "fetch", "-q")
+    conflict(bob, "origin/HEAD")
+
+    alone = bob.legato("data", "push", "data/rows.csv", code=6)
+    rest = bob.legato("data", "push")
+    told = bob.legato("data", "pull", "data/rows.csv")
+    bob.legato("data", "checkout", "data/rows.csv", "--rev", "MERGE_HEAD")
+    bob.legato("data", "update", "data/rows.csv")
+
+    assert "legato data update data/rows.csv" in alone.err
+    assert "was not sent" in rest.err
+    assert "legato data checkout data/rows.csv --rev MERGE_HEAD" in told.err
+    assert (bob.root / "data/rows.csv").read_text() == "ann's\n"
+
+
+def conflict(project, branch):
+    identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
+    merged = subprocess.run(
+        ["git", *identity, "merge", branch], cwd=project.root, check=False, capture_output=True, text=True
+    )
+    assert "CONFLICT" in merged.stdout
+
+
+def test_data_gc_is_gc(ann):
+    assert ann.legato("data", "gc", "--dry-run", "--json").json()["dry_run"] is True
+    assert "gc" in ann.legato("data", "--help").out

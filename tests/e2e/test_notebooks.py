@@ -116,3 +116,20 @@ def test_a_notebook_needs_to_import_nothing_of_the_users_own(project):
 
     assert notebook(project, 'print(lg.load("words").words)') == "['a', 'b']"
     assert notebook(project, 'print(dict(lg.load("ordered", allow_unsafe=True)))') == "{'a': 1}"
+
+
+def test_two_runs_are_compared(project):
+    project.pipeline(
+        """
+        @lg.step
+        def total(*, factor: int = 2) -> int:
+            return 21 * factor
+        """
+    )
+    project.legato("run")
+    project.legato("run", "-p", "total.factor=3")
+
+    told = notebook(project, "print(lg.diff('run:1', 'latest').parameters)")
+
+    assert "total.factor" in told
+    assert "total.factor" in project.legato("diff", "1", "2").out

@@ -1,5 +1,8 @@
 """What steps print is kept, a file a step and run, within a bound."""
 
+import pytest
+
+from legato.domain.errors import OutsideError
 from legato.engine.logs import LIMIT_BYTES, Logs
 
 
@@ -49,3 +52,12 @@ def test_a_log_that_just_fits_says_nothing(tmp_path):
     logs.close(1, "exact")
 
     assert (tmp_path / "1" / "exact.log").stat().st_size == LIMIT_BYTES
+
+
+def test_a_log_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "3").write_text("in the way")
+
+    with pytest.raises(OutsideError, match=r"cannot write the log .*/3/train\.log: ") as raised:
+        Logs(tmp_path).write(3, "train", b"one\n")
+
+    assert "free space" in raised.value.hint

@@ -448,7 +448,7 @@ def test_an_altered_batch_is_never_read(bucket, place):
     with pytest.raises(OutsideError, match=f"event {place} ") as caught:
         looker(log_in(bucket))
 
-    assert "legato audit verify" in caught.value.hint
+    assert "legato ledger verify --shared" in caught.value.hint
 
 
 def test_a_missing_batch_is_never_passed_over(bucket):

@@ -12,14 +12,15 @@ from uuid import uuid4
 
 import pytest
 from obstore.store import LocalStore
-from shared_cases import PREFIX, SEEN, alive, log_in, machine, salt, started
+from shared_cases import PREFIX, SEEN, alive, log_in, machine, started
 
 from ledger_servers import S3, Postgres, running_postgres, running_s3
+from legato.app.remotes import means_of
 from legato.domain.events import Redacted
 from legato.ledger.batches import SEGMENT
 from legato.ledger.mirroring import MirroredReader, Mirroring
 from legato.ledger.segments import segment_name
-from legato.ledger.shared import Means, open_shared_for_reading
+from legato.ledger.shared import open_shared_for_reading
 
 COMMON = """
 import itertools, os, sys, time
@@ -28,8 +29,9 @@ from legato.ledger import Expect
 from legato.domain.events import Redacted
 from legato.ledger.batches import SEGMENT
 from legato.ledger.mirroring import Mirroring
-from legato.ledger.shared import Means, open_shared
-means = Means(clock=time.time, steady=time.monotonic, salt=salt, alive=alive, environment=os.environ)
+from legato.app.remotes import means_of
+from legato.ledger.shared import open_shared
+means = means_of(os.environ)._replace(alive=alive)
 def open_ledger():
     return open_shared(sys.argv[1], Mirroring(sys.argv[2]), [SEEN], means)
 def next_run(query):
@@ -158,7 +160,7 @@ def begin(address, tmp_path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]
 def looked_at(address) -> Iterator[Callable[[], MirroredReader]]:
     """Open the ledger with a mirror that knows nothing."""
     environment = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-    means = Means(clock=time.time, steady=time.monotonic, salt=salt, alive=alive, environment=environment)
+    means = means_of(environment)._replace(alive=alive)
     opened = []
 
     def look() -> MirroredReader:

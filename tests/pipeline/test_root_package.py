@@ -79,9 +79,9 @@ def test_a_misspelt_word_is_told_the_nearest():
 
 
 def test_a_word_of_a_later_version_says_what_serves_until_then():
-    with pytest.raises(ConfigurationError, match="on_push is not supported by this version") as caught:
-        lg.on_push  # noqa: B018 - the access is what is tested
-    assert "legato run" in caught.value.hint
+    with pytest.raises(ConfigurationError, match="bundle is not supported by this version") as caught:
+        lg.bundle  # noqa: B018 - the access is what is tested
+    assert "one artifact" in caught.value.hint
 
 
 def test_asking_whether_a_word_is_there_is_answered():

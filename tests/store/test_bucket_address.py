@@ -5,10 +5,11 @@
 import random
 
 import pytest
+from obstore.exceptions import GenericError
 
 from legato.domain.errors import ConfigurationError
-from legato.store.bucket_address import open_bucket, read_address
-from legato.store.bucket_requests import Patience
+from legato.store.bucket_address import Manner, connect, open_bucket, read_address
+from legato.store.bucket_requests import Patience, reason
 
 PATIENCE = Patience(sleep=lambda _: None, jitter=random.Random(7))
 
@@ -22,6 +23,7 @@ PATIENCE = Patience(sleep=lambda _: None, jitter=random.Random(7))
         ("file:///srv/wine%20data", "file", "/srv/wine data", ""),
         ("/srv/wine", "file", "/srv/wine", ""),
         ("memory:", "memory", "", ""),
+        ("memory://", "memory", "", ""),
     ],
 )
 def test_addresses_are_read(text, kind, bucket, prefix):
@@ -39,6 +41,8 @@ def test_addresses_are_read(text, kind, bucket, prefix):
         "s3://team/a//b",
         "s3://te am/x",
         "s3://team/x?colour=red",
+        "s3://team/x?account=me",
+        "file:///srv?region=x",
         "s3://[bad",
         "s3://team/x?timeout_s=soon",
     ],
@@ -56,6 +60,32 @@ def test_a_password_in_an_address_is_refused_and_not_repeated():
 
     assert "hunter2" not in str(caught.value)
     assert "environment" in caught.value.hint
+
+
+def test_a_relative_folder_lies_in_the_current_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    assert read_address("shared").bucket == str(tmp_path / "shared")
+
+
+def test_the_account_of_an_azure_container_may_be_in_its_address():
+    key = {"AZURE_STORAGE_KEY": "aHVzaA=="}
+
+    store = connect(read_address("az://container/x?account=team"), key, Manner())
+
+    assert store.config["account_name"] == "team"
+    with pytest.raises(ConfigurationError, match="Account must be specified"):
+        connect(read_address("az://container/x"), key, Manner())
+
+
+def test_what_an_address_says_comes_before_the_environment():
+    environment = {"AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
+
+    store = connect(read_address("s3://team?region=eu-west-1&timeout_s=7"), environment, Manner(whole=3))
+
+    assert store.config["region"] == "eu-west-1"
+    assert store.config["endpoint"] == "http://127.0.0.1:1"
+    assert store.client_options["timeout"] == "21s"
 
 
 def test_options_are_not_part_of_the_name():
@@ -82,3 +112,22 @@ def test_a_broken_credentials_file_is_named_without_its_secrets(tmp_path):
         open_bucket("s3://team", {"HOME": str(tmp_path)}, PATIENCE)
 
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        (
+            "PUT http://h:40312/b/packs/ab/a403f503 in 1.403ms - HTTP error: error sending request",
+            "broke off",
+        ),
+        ("PUT http://h:429/b/x in 503.2ms, after 6 retries - status code: 403 Forbidden", "access is denied"),
+        ("PUT http://h/b/a401 - response error 503 Service Unavailable: SlowDown", "too busy"),
+        ("GET http://169.254.169.254/latest/api/token: error sending request", "access is denied"),
+    ],
+)
+def test_a_number_in_an_address_is_not_taken_for_what_a_bucket_answered(said, meant):
+    why, hint = reason(GenericError(f"Generic S3 error: Error performing {said}"))
+
+    assert meant in why
+    assert hint

@@ -214,6 +214,48 @@ def test_an_altered_index_counts_as_absent_and_is_written_anew(bucket, root, tmp
     assert bucket_in(root, tmp_path / "third").verify([digest]) == {digest}
 
 
+def test_who_still_has_a_good_copy_of_an_altered_index_sends_its_pack_again(bucket, root, tmp_path):
+    digest = put(bucket, noise(50_000))
+    index = next((root / "store" / "indexes").iterdir())
+    index.write_bytes(index.read_bytes()[:-1] + b"?")
+
+    lacking = bucket_in(root, tmp_path / "fresh").has([digest])  # which says so to others
+    put(bucket_in(root, tmp_path / "cache"), noise(50_000))
+
+    assert lacking == frozenset()
+    assert bucket_in(root, tmp_path / "third").verify([digest]) == {digest}
+
+
+@pytest.mark.parametrize("wanted", ["what it holds", "other things"])
+def test_a_sweep_leaves_a_pack_of_which_it_cannot_tell_whether_it_is_wanted(bucket, root, tmp_path, wanted):
+    lost = put(bucket, noise(50_000))
+    index = next((root / "store" / "indexes").iterdir())
+    good = index.read_bytes()
+    index.write_bytes(b"")
+    other = put(bucket_in(root, tmp_path / "fresh"), b"other")
+    keep = [lost, other] if wanted == "what it holds" else [other]
+
+    age_markers(root, days=3)
+    bucket_in(root, tmp_path / "sweeping").sweep(keep)
+    if index.exists():
+        index.write_bytes(good)
+
+    found = bucket_in(root, tmp_path / "third")
+    assert found.verify([other]) == {other}
+    assert index.exists() == (wanted == "what it holds")
+
+
+@pytest.mark.parametrize("text", [b"", b"\x00\n"])
+def test_an_altered_format_of_a_bucket_is_not_taken_for_a_newer_one(bucket, root, tmp_path, text):
+    put(bucket, b"x")
+    (root / "store" / "format").write_bytes(text)
+
+    with pytest.raises(ConfigurationError, match="altered") as caught:
+        bucket_in(root, tmp_path / "fresh").has([digest_of(b"x")])
+
+    assert "upgrade" not in caught.value.hint
+
+
 def test_a_pack_that_someone_deleted_counts_as_absent(bucket, root):
     digest = put(bucket, noise(50_000))
     packs(root)[0].unlink()

@@ -227,9 +227,11 @@ def test_stamps_that_grew_long_are_written_anew(tmp_path):
     line = (tmp_path / "stamps").read_bytes()
     (tmp_path / "stamps").write_bytes(line * 10_000)
 
-    DirectoryStore(tmp_path).has([digest])
+    store = DirectoryStore(tmp_path)
+    store.sync()
 
     assert (tmp_path / "stamps").read_bytes() == line
+    assert store.has([digest]) == {digest}
 
 
 def test_leftovers_of_dead_processes_are_swept(tmp_path):

@@ -3,7 +3,6 @@
 Rule: no printing, no exit codes; progress goes to the callable that was handed in.
 """
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,9 +14,9 @@ from legato.app.budgeting import budget
 from legato.app.config import Project, find_project
 from legato.app.fresh import name_of
 from legato.app.freshness import remember
+from legato.app.leftovers import make_own
 from legato.app.opening import Opened, platform_name
 from legato.app.options import ALL, Options, overrides_of
-from legato.app.placing import place_outputs, told
 from legato.app.processes import actor, owner_name
 from legato.domain.artifacts import trusts
 from legato.domain.elements import split_target
@@ -28,14 +27,16 @@ from legato.domain.plan import Plan, PlannedStep
 from legato.domain.progress import AnyProgress, Moving, Noted, Summary
 from legato.domain.units import counted, show_bytes
 from legato.engine.logs import Logs
-from legato.engine.plan import forecast, one_of
+from legato.engine.plan import Forecast, forecast, one_of
 from legato.engine.run import Run
-from legato.engine.schedule import descendants
+from legato.engine.schedule import beyond, descendants
 from legato.engine.settings import Settings, Tools
 from legato.pipeline.select import select
 from legato.scm import describe
 
 LOCAL: Final = "local"
+LEAST_SAVED: Final = 0.01
+"""Less money than this is not worth saying that reuse saved it."""
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -75,22 +76,51 @@ def run(options: Options, report: Callable[[AnyProgress], None], typed: Sequence
     with open_pipeline(options) as opened:
         _refuse_environment(opened, options.environment)
         opened.told = lambda text: report(Noted(step="", text=text))
+        for note in opened.loaded.notes:
+            opened.told(note)
         project = opened.project
         graph = select(opened.graph, (*options.targets, *options.only))
         _refresh(opened, graph, options.refresh)
         summary = _shared(opened, _executed(opened, graph, options, report), report)
-        placing = place_outputs(project, opened.store, graph, summary, opened.bring)
-    for step, note in told(placing.kept):
+        placed, kept = _placed(opened, graph, summary)
+    for step, note in kept:
         report(Noted(step=step, text=note))
-    if summary.state == "succeeded" and not (
-        options.again or options.from_ or options.refresh or placing.kept
-    ):
-        remember(opened, graph, name_of(options.folder, list(typed)), summary, placing.paths)
+    saved = _saved(project, summary.saved_s)
+    if saved:
+        report(Noted(step="", text=f"reuse saved {saved} of this machine's time"))
+    if summary.state == "succeeded" and not (options.again or options.from_ or options.refresh or kept):
+        remember(opened, graph, name_of(options.folder, list(typed)), summary, placed)
     return summary
+
+
+def _saved(project: Project, saved_s: float) -> str:
+    """Return what reuse saved in money; nothing where no price is configured, or it is hardly any."""
+    if not project.config.get("run", {}).keys() & {"price_per_hour", "currency"}:
+        return ""
+    from legato.app.forecasting import price_of  # it brings what statistics need
+
+    price = price_of(project)
+    if price is None or price.of(saved_s) < LEAST_SAVED:
+        return ""
+    return f"{price.of(saved_s):.2f} {price.currency}".rstrip()
+
+
+def _placed(
+    opened: Opened, graph: Graph, summary: Summary
+) -> tuple[Sequence[str], Sequence[tuple[str, str]]]:
+    """Put what stages of other tools' files wrote in place; return the paths, and by step what was kept instead."""
+    if not any({"shell", "entry"} & node.detail.keys() for node in graph.nodes):
+        return (), ()
+    from legato.app.placing import place_outputs, told  # few pipelines are another tool's
+
+    placing = place_outputs(opened.project, opened.store, graph, summary, opened.bring)
+    return placing.paths, [*told(placing.kept)]
 
 
 def _refresh(opened: Opened, graph: Graph, names: Sequence[str]) -> None:
     """Look at the sources that were asked for; what changed becomes this run's own lock."""
+    if not (names or opened.has_datasets):
+        return
     opened.datasets.places = True
     if not names:
         return
@@ -117,8 +147,7 @@ def _executed(
     opened: Opened, graph: Graph, options: Options, report: Callable[[AnyProgress], None]
 ) -> Summary:
     project = opened.project
-    work = project.state / "work" / str(os.getpid())
-    work.mkdir(parents=True, exist_ok=True)
+    work = make_own(project.state / "work")
     settings = Settings(
         started=lambda: _started(opened, graph, options),
         environment=options.environment,
@@ -144,6 +173,8 @@ def _executed(
         monotonic=time.monotonic,
         bring=opened.bring,
     )
+    for step, note in beyond(graph, settings.budget):
+        report(Noted(step=step, text=note))
     try:
         return Run(graph, settings, tools).execute()
     finally:
@@ -223,6 +254,8 @@ def _started(opened: Opened, graph: Graph, options: Options) -> RunStarted:
 
 def plan(options: Options) -> Plan:
     """Return what a run with these options would do."""
+    from legato.app.forecasting import with_outlook  # no run needs what it brings
+
     with open_pipeline(options) as opened:
         graph = select(opened.graph, (*options.targets, *options.only))
         found = forecast(
@@ -230,9 +263,23 @@ def plan(options: Options) -> Plan:
             opened.kinds,
             opened.results,
             again=_again(graph, options),
-            may_leave=options.environment != "local",
+            may_leave=options.environment != LOCAL,
         )
-        return _with_endpoints(opened, graph, found)
+        shares = opened.sharing is not None and opened.project.share_results
+        return with_outlook(
+            opened.project,
+            opened.ledger,
+            graph,
+            msgspec.structs.replace(
+                _with_endpoints(opened, graph, found),
+                notes=(
+                    *opened.loaded.notes,
+                    *(f"{step} {note}" for step, note in beyond(graph, budget(opened.project))),
+                ),
+            ),
+            environment=options.environment,
+            sent_to=opened.sharing.name if opened.sharing is not None and shares else "",
+        )
 
 
 def _with_endpoints(opened: Opened, graph: Graph, found: Plan) -> Plan:
@@ -245,13 +292,20 @@ def _with_endpoints(opened: Opened, graph: Graph, found: Plan) -> Plan:
 
 
 def why(options: Options, name: str) -> PlannedStep:
-    """Return what a run would do with one step, and the recipe of its key."""
+    """Return what a run would do with one step, the recipe of its key, and its causes walked to their roots."""
+    from legato.app.explaining import with_places  # no run needs what they bring
+    from legato.engine.tracing import Past, explain
+
     with open_pipeline(options) as opened:
         graph = select(opened.graph, (name,))
         base = split_target(name)[0]
         node = graph.makers().get(base, base)
-        found = _with_endpoints(opened, graph, forecast(graph, opened.kinds, opened.results))
-        return one_of(found, node + name[len(base) :])
+        found = Forecast(graph, opened.kinds, opened.results)
+        plan = _with_endpoints(opened, graph, Plan(steps=tuple(found.steps)))
+        step = one_of(plan, node + name[len(base) :])
+        past = Past(opened.ledger)
+        explained = explain(found, opened.results, past, step)
+        return with_places(opened, found, explained)
 
 
 def encode_json(value: object) -> bytes:

@@ -13,7 +13,7 @@ from pathlib import Path
 from legato.app import endpoints
 from legato.app.config import Project
 from legato.app.deploying import folder_of, generation_of, place_servable
-from legato.app.looking import ledger_of, project_at
+from legato.app.looking import project_at, reading
 from legato.app.predicting import Answers
 from legato.app.predicting import predict as predict_rows
 from legato.app.processes import started_at
@@ -38,7 +38,7 @@ def serve(
     Raises:
         MissingError: There is no such model version.
     """
-    with ledger_of(folder) as (project, ledger):
+    with reading(folder) as (project, ledger):
         version = read.version(ledger, reference, environment="local")
         store = open_store(project.state)
         place_servable(project, store, version.servable, version.model)
@@ -121,7 +121,7 @@ def _reached(folder: Path, name: str) -> Iterator[tuple[str, str]]:
             return
     if ":" not in name and "@" not in name:
         raise _unanswered(name, endpoints_here)
-    with ledger_of(folder) as (_, ledger):
+    with reading(folder) as (_, ledger):
         version = read.version(ledger, name, environment="local")
     for endpoint in endpoints_here:
         if version.name in endpoint.models:

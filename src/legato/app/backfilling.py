@@ -1,6 +1,7 @@
 """One run for each value of a parameter: `--each as_of=2026-10-01..2026-10-31`.
 
-Rule: every value is a run of its own, in order; one that fails does not stop the others, and is named at the end.
+Rule: every value is a run of its own, in order; one that fails does not stop the others, and is named at the end;
+only where the first cannot even be asked for is there no second.
 """
 
 import datetime as dt
@@ -111,8 +112,8 @@ def backfill(each: Each, arguments: Sequence[str], told: Callable[[str], None]) 
             [sys.executable, "-m", "legato", "run", *arguments, "-p", f"{each.name}={value}"], check=False
         ).returncode
         codes.append(code if code >= 0 else INTERRUPTED_EXIT_CODE)
-        if codes[-1] == INTERRUPTED_EXIT_CODE:
-            break
+        if codes[-1] == INTERRUPTED_EXIT_CODE or codes == [ConfigurationError.exit_code]:
+            break  # what the first run could not be told, no other can
     return Backfilled(each=each, codes=tuple(codes))
 
 

@@ -16,7 +16,7 @@ from legato.app.config import find_root, make_state
 from legato.app.looking import project_at
 from legato.app.wiring import open_ledger, open_store
 from legato.domain.digests import PREFIX, Digest, is_digest
-from legato.domain.errors import ConflictError, MissingError, OutsideError
+from legato.domain.errors import ConfigurationError, ConflictError, MissingError, OutsideError
 from legato.domain.graph import Struct
 from legato.ledger.backups import backup as write_ledger
 from legato.ledger.backups import restore as read_ledger
@@ -117,11 +117,18 @@ def restore(folder: Path, source: Path, telling: Telling) -> BackedUp:
             ledger = open_ledger(state)
             try:
                 head = read_ledger(lines, ledger)
+            except OutsideError as error:  # which names a file that is gone by then
+                said = error.message.replace(str(lines), f"{_LEDGER} in {source}")
+                raise OutsideError(said, hint=error.hint) from None
             finally:
                 ledger.close()
     except FileNotFoundError:
         raise MissingError(
             f"there is no file {source}", hint="name a file that `legato backup` wrote"
+        ) from None
+    except IsADirectoryError:
+        raise ConfigurationError(
+            f"{source} is a folder", hint="name a file that `legato backup` wrote"
         ) from None
     except (tarfile.TarError, ValueError, KeyError, TypeError) as error:
         raise _no_backup(source) from error
@@ -177,4 +184,6 @@ def _copy(source: IO[bytes], target: IO[bytes]) -> None:
 
 
 def _no_backup(source: Path) -> OutsideError:
-    return OutsideError(f"{source} is no backup of Legato", hint="name a file that `legato backup` wrote")
+    return OutsideError(
+        f"{source} is no backup of Legato, or was cut off", hint="name a file that `legato backup` wrote"
+    )

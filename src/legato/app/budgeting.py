@@ -23,8 +23,21 @@ def budget(project: Project) -> Budget:
         raise ConfigurationError(
             f"run.cpus is {cpus!r}, not a number of cores", hint="write for example cpus = 4"
         )
-    memory = size_bytes(told["memory"]) if "memory" in told else _memory_bytes()
+    memory = _told_memory(told["memory"]) if "memory" in told else _memory_bytes()
     return Budget(cpus=float(cpus), memory_bytes=memory, gpus=_gpus(), pools=project.pools)
+
+
+def _told_memory(value: object) -> int:
+    hint = 'write for example memory = "8GiB"'
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ConfigurationError(f"run.memory is {value!r}, not a size", hint=hint)
+    try:
+        found = size_bytes(value)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"run.memory: {error.message}", hint=error.hint) from None
+    if found <= 0:
+        raise ConfigurationError(f"run.memory is {value!r}, which is not above zero", hint=hint)
+    return found
 
 
 def _cpus() -> int:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from legato.app import environments
 from legato.app.config import Project
 from legato.app.keeping import old_logs, retention, wanted
 from legato.app.looking import project_at
@@ -31,11 +32,13 @@ class Collected(Struct, frozen=True, kw_only=True):
         place: `here`, or the remote's address.
         swept: What became of the store's objects.
         logs_bytes: Of logs of runs that are older than what is kept.
+        environments_bytes: Of packages that no step has used for as long.
     """
 
     place: str
     swept: Swept
     logs_bytes: int = 0
+    environments_bytes: int = 0
     dry_run: bool = False
 
 
@@ -67,7 +70,12 @@ def collect(folder: Path, *, dry_run: bool, grace_s: float) -> Collected:
     logs_bytes = sum(file.stat().st_size for log in logs for file in log.rglob("*") if file.is_file())
     for log in () if dry_run else logs:
         shutil.rmtree(log, ignore_errors=True)
-    return Collected(place="here", swept=swept, logs_bytes=logs_bytes, dry_run=dry_run)
+    unused = [made.digest for made in environments.listed(project.state) if made.used_at < since]
+    freed = sum(environments.size_bytes(project.state, digest) for digest in unused)
+    environments.remove(project.state, () if dry_run else unused)
+    return Collected(
+        place="here", swept=swept, logs_bytes=logs_bytes, environments_bytes=freed, dry_run=dry_run
+    )
 
 
 def collect_remote(
@@ -94,13 +102,13 @@ def collect_remote(
     maker = origin(variables, project.trusted_branches).maker
     sharing = Sharing(project, maker, variables, told)
     try:
-        store = sharing.own.store
+        place, store = sharing.name, sharing.own.store
         ledgers = [zone.facts for zone in sharing.zones.values() if zone.is_there]
         keep = wanted(ledgers, locked(project), kept_since=since, parts=lambda found: parts_of(found, store))
         swept = store.sweep(keep, dry_run=dry_run)
     finally:
         sharing.close()
-    return Collected(place=project.remote, swept=swept, dry_run=dry_run)
+    return Collected(place=place, swept=swept, dry_run=dry_run)
 
 
 def locked(project: Project) -> Iterator[Digest]:

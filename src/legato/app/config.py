@@ -22,11 +22,12 @@ _KNOWN: Final = {
     "ledger": ("url",),
     "ci": ("trusted",),
     "retention": ("results", "runs"),
-    "environments.*": ("parameters", "built_by"),
+    "environments.*": ("parameters", "built_by", "approvals"),
 }
 _SHARE: Final = ("results", "data")
 """What goes to the remote: what steps make, too, or only what `legato data push` is told to send."""
 _BUILT_BY: Final = ("laptop", "ci")
+_MOST_PEOPLE: Final = 100
 _CI_ONLY: Final = frozenset({"production"})
 
 
@@ -54,6 +55,10 @@ class Project:
         """Return who may act in an environment, at least: `laptop`, or `ci` for production unless configured."""
         told = self.config.get("environments", {}).get(environment, {}).get("built_by")
         return str(told or ("ci" if environment in _CI_ONLY else "laptop"))
+
+    def approvals(self, environment: str) -> int:
+        """Return how many people have to agree before anything happens in an environment."""
+        return int(self.config.get("environments", {}).get(environment, {}).get("approvals", 0))
 
     @property
     def remote(self) -> str:
@@ -110,7 +115,7 @@ def find_project(start: Path, member: str = "") -> Project:
         ConfigurationError: `legato.toml` cannot be followed.
     """
     root = find_root(start)
-    config = _read(root)
+    config = read_config(root)
     return Project(root, _pipeline(root, start, member, str(config.get("pipeline", PIPELINE))), config)
 
 
@@ -161,7 +166,8 @@ def _has_table(path: Path) -> bool:
         return False
 
 
-def _read(root: Path) -> dict[str, Any]:
+def read_config(root: Path) -> dict[str, Any]:
+    """Return what `legato.toml`, or `[tool.legato]` in `pyproject.toml`, says below a root; checked."""
     path = root / FILE
     if path.is_file():
         return _check(_toml(path), path)
@@ -193,6 +199,13 @@ def _check(config: dict[str, Any], path: Path) -> dict[str, Any]:
             raise _unfit(
                 f"environments.{name}.built_by", environment["built_by"], path, 'write "ci" or "laptop"'
             )
+        approvals = environment.get("approvals", 0)
+        if (
+            isinstance(approvals, bool)
+            or not isinstance(approvals, int)
+            or not 0 <= approvals <= _MOST_PEOPLE
+        ):
+            raise _unfit(f"environments.{name}.approvals", approvals, path, "write how many have to agree: 1")
     return config
 
 

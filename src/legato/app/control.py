@@ -16,13 +16,13 @@ import msgspec
 from legato.app.config import find_project
 from legato.app.looking import ledger_of, living, run_number
 from legato.app.options import Options
-from legato.app.processes import actor
+from legato.app.processes import actor, local_id
 from legato.domain.errors import ConfigurationError, ConflictError, MissingError
 from legato.domain.events import CancelAsked
 from legato.domain.graph import Struct
 from legato.engine import read
 from legato.engine.read import RunRow
-from legato.ledger import Ledger
+from legato.ledger import Ledger, Reader
 
 HEARS_S: Final = 5.0
 """A run looks for this wish every half second; one that has not ended after so long is signalled."""
@@ -76,7 +76,7 @@ def _running(ledger: Ledger, which: str) -> RunRow:
     return running[0]
 
 
-def find_run(ledger: Ledger, which: str) -> RunRow:
+def find_run(ledger: Reader, which: str) -> RunRow:
     """Return the run that `17`, `run:17`, `latest` or `last` names.
 
     Raises:
@@ -105,11 +105,10 @@ def _wait(ledger: Ledger, run: RunRow, wait_s: float) -> str:
 
 def _signal(owner: str) -> bool:
     """Signal the process of a run where it is one of this machine; `living` has said that it lives."""
-    host, _, rest = owner.partition(":")
-    pid = rest.partition(":")[0]
-    if host == os.uname().nodename and pid.isdigit():
+    pid = local_id(owner)
+    if pid is not None:
         with contextlib.suppress(OSError):
-            os.kill(int(pid), signal.SIGTERM)
+            os.kill(pid, signal.SIGTERM)
     return True
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from legato.app.config import STATE, find_project, find_root, make_state
+from legato.app.remotes import data_buckets
 from legato.app.wiring import open_store
 from legato.data.desk import Desk
 from legato.data.lock import FILE as LOCK_FILE
@@ -69,6 +70,7 @@ def desk_at(folder: Path, *, dotenv: bool = False, looks: bool = False) -> Itera
         store=open_store(state),
         now_ns=time.time_ns(),
         variables=variables,
+        connect=data_buckets(variables),
     ) as desk:
         yield desk
 
@@ -98,7 +100,22 @@ def checkout(
     with desk_at(folder) as desk:
         lock = checking_out.lock_at(desk, revision) if revision else desk.lock()
         chosen = lock_names(desk, names, lock) if names else ()
-        return checking_out.checkout(desk, chosen, lock=lock, force=force, meter=meter)
+        with _fetched_by(revision, names):
+            return checking_out.checkout(desk, chosen, lock=lock, force=force, meter=meter)
+
+
+@contextmanager
+def _fetched_by(revision: str, names: Sequence[str]) -> Iterator[None]:
+    """Name the command that fetches what a commit's lock says, where bytes are missing."""
+    import shlex
+
+    try:
+        yield
+    except MissingError as error:
+        if not revision:
+            raise
+        words = " ".join(map(shlex.quote, (revision, *names)))
+        raise MissingError(error.message, hint=f"legato data pull --rev {words}") from None
 
 
 def follow(folder: Path, before: str) -> list[CheckedOut]:
@@ -205,24 +222,38 @@ def _name_for_versions(desk: Desk, typed: str) -> str:
 
 def _side(desk: Desk, name: str, word: str) -> Side:
     from legato.data.checking_out import lock_at
+    from legato.data.standing import unknown
     from legato.data.versions import side_now, side_of
 
     if word == "now":
         return side_now(desk, name)
     if word.startswith("run:") or is_digest(word):
-        found = _from_runs(desk, name, word)
+        found = from_runs(desk, name, word)
         return side_of(desk.store, found, word.replace(":", " ", 1) if word.startswith("run:") else word[:19])
     lock = desk.lock() if word == "lock" else lock_at(desk, word)
     entry = lock.get(name)
+    if entry is None and name not in desk.lock().entries:
+        raise unknown(name, set(desk.lock().entries))
     if entry is None:
-        where = "legato.lock" if word == "lock" else f"legato.lock of {word}"
         raise MissingError(
-            f"{where} has no dataset {name!r}", hint=f"legato data log {name} lists its versions"
+            f"legato.lock of {word} has no dataset {name!r}",
+            hint=f"legato data log {name} lists its versions",
         )
-    return side_of(desk.store, entry, word[:9] if len(word) == 40 else word)  # noqa: PLR2004 - a full hash
+    with _fetched_by("" if word == "lock" else word, [name]):
+        return side_of(desk.store, entry, word[:9] if len(word) == 40 else word)  # noqa: PLR2004 - a full hash
 
 
-def _from_runs(desk: Desk, name: str, word: str) -> Entry:
+def from_runs(desk: Desk, name: str, word: str) -> Entry:
+    """Return a version of a dataset that a run of this machine took.
+
+    Args:
+        desk: The project.
+        name: The dataset, as the lock names it.
+        word: `run:17`, or a digest.
+
+    Raises:
+        MissingError: No run took that.
+    """
     from legato.data.lock import Entry
 
     for version, artifact in _run_artifacts(desk.root, name):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from legato.app.remotes import data_buckets
 from legato.data.addresses import Address
 from legato.data.checking_out import restore
 from legato.data.desk import Desk
@@ -67,7 +68,13 @@ class DatasetKind:
         self.own: dict[str, Entry] = {}
         self.places = False
         self._desk = Desk(
-            root=root, state=state, here=root, store=store, now_ns=time.time_ns(), variables=variables
+            root=root,
+            state=state,
+            here=root,
+            store=store,
+            now_ns=time.time_ns(),
+            variables=variables,
+            connect=data_buckets(variables),
         )
         self._prefix = prefix_of(pipeline)
         self._files = files

@@ -3,13 +3,13 @@
 Rule: it runs the very code that a run would, on this terminal, and no fact is recorded.
 """
 
-import os
 from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
 from legato.app.actions import open_pipeline
+from legato.app.leftovers import make_own
 from legato.app.looking import find_artifact, run_of
 from legato.app.opening import Opened
 from legato.app.options import Options
@@ -61,8 +61,7 @@ def debug(options: Options, name: str, *, number: int | None = None, post_mortem
         else:
             inputs = {item.parameter: _artifact(opened, item.artifact, number) for item in node.inputs}
         opened.bring(tuple(inputs.values())).result()
-        folder = opened.project.state / "work" / f"debug-{os.getpid()}"
-        folder.mkdir(parents=True)
+        folder = make_own(opened.project.state / "work", "debug-")
         try:
             return _run(opened, _order(opened, node, inputs, str(folder), post_mortem=post_mortem), node)
         finally:
@@ -136,6 +135,7 @@ def _order(
         root=str(opened.project.root),
         environment=opened.environment,
         post_mortem=post_mortem,
+        keeps=False,
     )
 
 

@@ -4,20 +4,25 @@ Rule: looks only; each finding says what was seen, and a wrong one says how to m
 """
 
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
+from legato.app import environments
 from legato.app.config import Project, find_project
 from legato.app.looking import reading
 from legato.app.options import Options
 from legato.app.wiring import open_store
 from legato.domain.errors import LegatoError
 from legato.domain.graph import Struct
+from legato.domain.units import show_bytes
 from legato.domain.version import __version__
+from legato.platforms.keeping import how_limits_are_kept
 from legato.scm import describe
 
 Grade = Literal["good", "note", "wrong"]
+_PACKAGES_SHOWN: Final = 5
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -43,6 +48,8 @@ def _findings(folder: Path, *, strict: bool) -> Iterator[Finding]:
         return
     yield Finding(grade="good", text=f"pipeline {project.pipeline} in {project.root}")
     yield _git(project)
+    yield from _limits()
+    yield from _environments(project)
     yield from _pipeline(folder)
     yield from _ledger(folder, project)
     if strict:
@@ -60,6 +67,25 @@ def _git(project: Project) -> Finding:
     return Finding(grade="good", text=f"git at {commit.id[:8]} on {commit.branch or 'no branch'}{dirty}")
 
 
+def _limits() -> Iterator[Finding]:
+    for word, kept in how_limits_are_kept():
+        yield Finding(grade="good", text=f"{word}= {kept}")
+
+
+def _environments(project: Project) -> Iterator[Finding]:
+    """Name what `packages=` has had installed, and what it takes."""
+    for made in environments.listed(project.state):
+        size = show_bytes(environments.size_bytes(project.state, made.digest))
+        used = time.strftime("%Y-%m-%d", time.localtime(made.used_at))
+        what = ", ".join(
+            f"{name} {version}" for name, version in list(made.packages.items())[:_PACKAGES_SHOWN]
+        )
+        more = len(made.packages) - _PACKAGES_SHOWN
+        rest = f" and {more} more" if more > 0 else ""
+        text = f"packages= {made.digest[7:19]}: {what}{rest}; {size}, last used {used}"
+        yield Finding(grade="good", text=text)
+
+
 def _pipeline(folder: Path) -> Iterator[Finding]:
     from legato.app.actions import open_pipeline
 
@@ -70,6 +96,8 @@ def _pipeline(folder: Path) -> Iterator[Finding]:
         return
     with opened:
         yield Finding(grade="good", text=f"the pipeline loads: {len(opened.graph.nodes)} nodes")
+        for note in opened.loaded.notes:
+            yield Finding(grade="note", text=note)
         if opened.platform.note:
             mend = "steps start slower than they could; move that work into a step"
             yield Finding(grade="note", text=opened.platform.note, mend=mend)

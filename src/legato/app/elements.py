@@ -17,6 +17,7 @@ from legato.domain.digests import canonical
 from legato.domain.elements import ELEMENTS, pack
 from legato.domain.errors import UserCodeError
 from legato.domain.messages import Given
+from legato.domain.units import with_article
 from legato.formats import FILE
 from legato.store import read_manifest
 
@@ -74,14 +75,16 @@ def _named(source: str, value: object) -> Iterator[tuple[str | None, object]]:
     hint = f"return a list or a mapping from {source}"
     if hasattr(value, "to_dicts") or hasattr(value, "to_dict"):
         hint += ", for example one table for each group: {key: table, …}"
-    raise UserCodeError(f"each= runs over {source}, which is a {kind} and has no elements", hint=hint)
+    raise UserCodeError(
+        f"each= runs over {source}, which is {with_article(kind)} and has no elements", hint=hint
+    )
 
 
 def _key_of(key: object, source: str) -> str:
     if isinstance(key, _PLAIN) and key is not None and not isinstance(key, bytes):
         return _shown(key)
     raise UserCodeError(
-        f"each= runs over {source}, whose key {key!r:.80} is a {type(key).__name__}",
+        f"each= runs over {source}, whose key {key!r:.80} is {with_article(type(key).__name__)}",
         hint="use texts or numbers as keys",
     )
 

@@ -30,7 +30,10 @@ def answer(arguments: list[str]) -> str | None:
     """
     if not _plain(arguments):
         return None
-    folder = os.getcwd()  # noqa: PTH109 - pathlib costs more than the whole answer
+    try:
+        folder = os.getcwd()  # noqa: PTH109 - pathlib costs more than the whole answer
+    except OSError:  # the folder is gone: the run itself says so
+        return None
     record = _find(folder, arguments)
     if record is None or not _holds(record):
         return None

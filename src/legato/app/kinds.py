@@ -12,7 +12,7 @@ from legato.domain.digests import canonical, digest_of
 from legato.domain.graph import Node
 from legato.domain.keys import Ingredient, Recipe
 from legato.domain.messages import Fingerprint
-from legato.engine.kinds import Acted, Action, Call, Inputs
+from legato.engine.kinds import Acted, Action, Call, Inputs, Kind
 from legato.store import Store
 
 BUILTIN_FORMAT: Final = "1"
@@ -45,7 +45,9 @@ class Sources:
         parts = [Ingredient("kind", "", f"{node.kind}/{BUILTIN_FORMAT}")]
         parts += found.ingredients if found else ()
         parts += (Ingredient("parameter", s.name, s.wire, s.shown) for s in node.settings)
-        parts += self.given(inputs)
+        found_by_search = node.detail.get("tuned", ())
+        parts += (_found(name, inputs[name]) for name in found_by_search if name in inputs)
+        parts += self.given({name: one for name, one in inputs.items() if name not in found_by_search})
         parts += (_variable(name, self.variables.get(name)) for name in node.words.env)
         return tuple(parts)
 
@@ -61,6 +63,14 @@ class Sources:
 
 def _input(parameter: str, artifact: Artifact) -> Ingredient:
     return Ingredient("input", parameter, f"{artifact.digest} {artifact.format}", artifact.digest[7:19])
+
+
+def _found(parameter: str, artifact: Artifact) -> Ingredient:
+    """Return a parameter whose value a search has found, as if it had been set so."""
+    told = artifact.about
+    if "wire" not in told:
+        return _input(parameter, artifact)
+    return Ingredient("parameter", parameter, str(told["wire"]), str(told.get("shown", "")))
 
 
 def _variable(name: str, value: str | None) -> Ingredient:
@@ -166,3 +176,14 @@ class ActionKind:
         more = (*self.extra, *self.rests_on(node, inputs))
         recipe = (*self.sources.recipe(node, inputs), told, *more)
         return Call(recipe=recipe, inputs=inputs, act=lambda action: act(node, inputs, action))
+
+
+@dataclass(frozen=True)
+class SearchKind:
+    """A search, whose room is entered only where a pipeline has one."""
+
+    kind: Callable[[], Kind]
+
+    def call(self, node: Node, inputs: Inputs) -> Call:
+        """Return the search with its recipe."""
+        return self.kind().call(node, inputs)

@@ -14,13 +14,11 @@ from types import ModuleType
 
 import msgspec
 
-from legato.app import stages
-from legato.app.commands import fingerprint
 from legato.app.failures import last_place, refusal, user_error
 from legato.app.own_packages import PACKAGES
 from legato.app.rehearsal import rehearse
 from legato.app.work import Workbench
-from legato.app.worker import execute
+from legato.app.worker import COMMANDS, execute
 from legato.domain.errors import ConfigurationError, LegatoError
 from legato.domain.graph import Node
 from legato.domain.messages import Fingerprint, Loaded, LoadRequest, Watched
@@ -118,7 +116,14 @@ class Pipeline:
             graph=graph,
             fingerprints=found,
             watched=self._workbench.watched(self._watched()),
+            notes=self._notes(),
         )
+
+    def _notes(self) -> tuple[str, ...]:
+        """Return what a person should know of the pipeline, each once."""
+        programs = self.collected.described.programs.items()
+        of_programs = (f"{name}: {note}" for name, program in programs for note in program.notes)
+        return tuple(dict.fromkeys((*self.collected.notes, *of_programs)))
 
     def _watched(self) -> Watched:
         watched = self.sources.watched()
@@ -126,13 +131,21 @@ class Pipeline:
         return msgspec.structs.replace(watched, files=tuple(sorted(files)))
 
     def _fingerprint_of_command(self, node: Node) -> Fingerprint:
+        from legato.app import commands, stages  # few pipelines run programs
+
         program = self.collected.described.programs.get(node.name)
         if program is None:
-            return self._with_packages(node.name, fingerprint(self._fingerprints, self._root, node))
+            return self._with_packages(node.name, commands.fingerprint(self._fingerprints, self._root, node))
         return stages.fingerprint(self._fingerprints, self._root, node, program)
 
     def _fingerprint(self, name: str) -> Fingerprint:
-        found = self._fingerprints.of(self.collected.functions[name], uses=self.collected.uses.get(name, ()))
+        try:
+            found = self._fingerprints.of(
+                self.collected.functions[name], uses=self.collected.uses.get(name, ())
+            )
+        except ConfigurationError as error:  # uses= names what is not there
+            error.where = error.where or str(self.collected.graph.node(name).place)
+            raise
         return self._with_packages(name, found)
 
     def _with_packages(self, name: str, found: Fingerprint) -> Fingerprint:
@@ -144,6 +157,8 @@ class Pipeline:
         if "numpy" in sys.modules:  # it would import its generators in a step, and nobody would seed them
             with contextlib.suppress(ImportError):
                 importlib.import_module("numpy.random")
+        if any(node.kind == "command" for node in self.collected.graph.nodes):
+            importlib.import_module(COMMANDS)
         self._workbench.modules = frozenset(sys.modules)
 
     def execute(self, payload: bytes, say: Say) -> None:

@@ -7,19 +7,20 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 import msgspec
 
-from legato.app.config import Project, find_project, find_root
+from legato.app.config import FILE, STATE, Project, find_project, find_root, read_config
 from legato.app.processes import alive
 from legato.app.wiring import open_ledger, workshops
+from legato.data.lock import FILE as LOCK
 from legato.domain.artifacts import Artifact
 from legato.domain.errors import ConfigurationError, MissingError
 from legato.domain.graph import Struct
 from legato.engine import read
 from legato.engine.read import ExecutionRow, RunRow
-from legato.ledger import Ledger
+from legato.ledger import Ledger, Reader
 
 LOOKED_BACK: Final = 200
 """So many runs are searched for a name."""
@@ -61,9 +62,9 @@ def project_at(folder: Path) -> Project:
         return find_project(folder)
     except MissingError:
         root = find_root(folder)
-        if not (root / ".legato").is_dir():
+        if not any((root / name).exists() for name in (STATE, FILE, LOCK)):
             raise
-        return Project(root, "", {})
+        return Project(root, "", read_config(root))
 
 
 @contextmanager
@@ -82,7 +83,7 @@ def ledger_of(folder: Path) -> Iterator[tuple[Project, Ledger]]:
 
 
 @contextmanager
-def reading(folder: Path) -> Iterator[tuple[Project, Ledger]]:
+def reading(folder: Path) -> Iterator[tuple[Project, Reader]]:
     """Open the ledger of the project at `folder` only to read it, also where nothing may be written.
 
     Raises:
@@ -103,16 +104,15 @@ def _begun(folder: Path) -> Project:
     return project
 
 
-def _open_to_read(project: Project) -> Ledger:
+def _open_to_read(project: Project) -> Reader:
     from legato.ledger.sqlite import open_existing
 
     try:
-        reader = open_existing(project.state / "ledger.db", workshops())
+        return open_existing(project.state / "ledger.db", workshops())
     except (
         ConfigurationError
     ):  # its tables are older: to write to it makes them anew; newer ones are refused again
         return open_ledger(project.state)
-    return cast("Ledger", reader)  # what reads tables asks for a ledger, and calls nothing that writes
 
 
 def runs(folder: Path, limit: int) -> tuple[RunRow, ...]:
@@ -132,7 +132,7 @@ def living(run: RunRow) -> RunRow:
     return msgspec.structs.replace(run, state="lost")
 
 
-def as_far(ledger: Ledger, run: RunRow) -> RunRow:
+def as_far(ledger: Reader, run: RunRow) -> RunRow:
     """Return the run as it is, one that never ended with what it has done so far."""
     if run.finished_at is not None:
         return run
@@ -152,7 +152,7 @@ def show(folder: Path, what: str) -> ShownRun | ShownStep | ShownArtifact:
         return ShownRun(run=as_far(ledger, run), steps=read.executions(ledger, number))
 
 
-def run_of(ledger: Ledger, number: int) -> RunRow:
+def run_of(ledger: Reader, number: int) -> RunRow:
     """Return the run of a number.
 
     Raises:
@@ -164,7 +164,7 @@ def run_of(ledger: Ledger, number: int) -> RunRow:
     return run
 
 
-def _find(ledger: Ledger, name: str) -> ShownStep | ShownArtifact:
+def _find(ledger: Reader, name: str) -> ShownStep | ShownArtifact:
     try:
         return find_artifact(ledger, name)
     except MissingError as error:
@@ -179,7 +179,7 @@ def _find(ledger: Ledger, name: str) -> ShownStep | ShownArtifact:
         return found
 
 
-def _find_step(ledger: Ledger, name: str) -> ShownStep | None:
+def _find_step(ledger: Reader, name: str) -> ShownStep | None:
     for run in read.runs(ledger, LOOKED_BACK):
         rows = [row for row in read.executions(ledger, run.number) if row.step == name]
         if rows:
@@ -201,9 +201,9 @@ def names(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
         return tuple(steps), tuple(dict.fromkeys(made))
 
 
-def run_number(ledger: Ledger, what: str) -> int | None:
+def run_number(ledger: Reader, what: str) -> int | None:
     """Return the number of the run that `17`, `run:17` or `latest` names; None for anything else."""
-    if what == "latest":
+    if what in {"latest", "last"}:
         found = read.runs(ledger, 1)
         if not found:
             raise MissingError("there are no runs yet", hint="`legato run` makes the first")
@@ -212,7 +212,7 @@ def run_number(ledger: Ledger, what: str) -> int | None:
     return int(digits) if digits.isdecimal() else None
 
 
-def find_artifact(ledger: Ledger, name: str, *, number: int | None = None) -> ShownArtifact:
+def find_artifact(ledger: Reader, name: str, *, number: int | None = None) -> ShownArtifact:
     """Return an artifact by name or digest: as one run had it, else as the newest run that has it.
 
     One field of a step with several is found by its own name and by `step.field`; a digest may be cut short.
@@ -237,7 +237,7 @@ def find_artifact(ledger: Ledger, name: str, *, number: int | None = None) -> Sh
     raise MissingError(f"no artifact {name!r} in {where}", hint=_near(name, names))
 
 
-def _numbers(ledger: Ledger, number: int | None) -> tuple[int, ...]:
+def _numbers(ledger: Reader, number: int | None) -> tuple[int, ...]:
     """Return the runs to look at, newest first: all lately, or the one that is asked for."""
     if number is None:
         return tuple(run.number for run in read.runs(ledger, LOOKED_BACK))
@@ -298,7 +298,7 @@ def log(folder: Path, step: str, number: int | None) -> Iterator[bytes]:
             yield block
 
 
-def _no_log(ledger: Ledger, step: str, numbers: Iterable[int], where: str) -> MissingError:
+def _no_log(ledger: Reader, step: str, numbers: Iterable[int], where: str) -> MissingError:
     steps = {row.step: run for run in reversed(tuple(numbers)) for row in read.executions(ledger, run)}
     if step in steps:
         return MissingError(

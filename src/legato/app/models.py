@@ -11,7 +11,7 @@ from pathlib import Path
 
 from legato.app.books import Books
 from legato.app.config import Project, make_state
-from legato.app.looking import ledger_of, project_at
+from legato.app.looking import ledger_of, project_at, reading
 from legato.app.origin import origin
 from legato.app.processes import actor
 from legato.app.wiring import open_ledger, open_store
@@ -57,12 +57,23 @@ def registry_of(folder: Path, environment: str) -> Iterator[tuple[Project, Books
         ledger.close()
 
 
+@contextmanager
+def _to_read(folder: Path, environment: str) -> Iterator[Reader]:
+    """Open the registry of an environment only to read it; this machine's also where nothing may be written."""
+    if environment == LOCAL:
+        with reading(folder) as (_, reader):
+            yield reader
+    else:
+        with registry_of(folder, environment) as (_, books):
+            yield books.reader
+
+
 def listing(folder: Path, environment: str = LOCAL) -> tuple[Model, ...]:
     """Return the models of an environment's registry; none where nothing has run."""
     if environment == LOCAL and not (project_at(folder).state / "ledger.db").is_file():
         return ()
-    with registry_of(folder, environment) as (_, books):
-        return read.models(books.reader)
+    with _to_read(folder, environment) as reader:
+        return read.models(reader)
 
 
 def lines(ledger: Reader) -> tuple[str, ...]:
@@ -87,8 +98,8 @@ def card(folder: Path, text: str, environment: str = LOCAL) -> Version | Candida
     Raises:
         MissingError: There is none.
     """
-    with registry_of(folder, environment) as (_, books):
-        wanted, ledger = parse(text), books.reader
+    with _to_read(folder, environment) as ledger:
+        wanted = parse(text)
         if wanted.candidate:
             return read.candidate(ledger, wanted)
         try:

@@ -3,9 +3,7 @@
 Rule: the target is verified after it; the source stays as it is.
 """
 
-import os
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,15 +11,14 @@ from typing import Final
 
 from legato.app.config import Project
 from legato.app.looking import project_at
-from legato.app.processes import alive
-from legato.app.remotes import ledger_address, shown, with_zone
+from legato.app.remotes import ledger_address, means_of, shown, with_zone
 from legato.app.wiring import open_ledger, workshops
 from legato.domain.artifacts import MAKERS
 from legato.domain.errors import ConfigurationError, OutsideError
 from legato.domain.graph import Struct
 from legato.ledger.mirrored import Mirroring
 from legato.ledger.moving import History, move
-from legato.ledger.shared import Means, open_shared
+from legato.ledger.shared import open_shared
 
 LOCAL: Final = "local"
 
@@ -88,14 +85,8 @@ def _opened(project: Project, address: str, variables: Mapping[str, str]) -> Ite
             ledger.close()
         return
     with tempfile.TemporaryDirectory(dir=project.state) as work:
-        means = Means(
-            clock=time.time,
-            steady=time.monotonic,
-            salt=lambda: os.urandom(16),
-            alive=alive,
-            environment=variables,
-        )
-        shared = open_shared(address, Mirroring(path=Path(work) / "mirror.db"), workshops(), means)
+        mirroring = Mirroring(path=Path(work) / "mirror.db")
+        shared = open_shared(address, mirroring, workshops(), means_of(variables))
         try:
             yield shared
         finally:

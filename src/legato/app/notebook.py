@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from legato.app.comparing import Comparison, compare
 from legato.app.config import Project
 from legato.app.fetching import ensure_here
 from legato.app.looking import find_artifact, lost, project_at, reading, run_number
@@ -14,7 +15,9 @@ from legato.app.looking import runs as runs_of
 from legato.app.wiring import open_shelf, open_store
 from legato.domain.artifacts import Artifact
 from legato.domain.errors import ConfigurationError, MissingError
+from legato.domain.units import with_article
 from legato.engine.read import RunRow
+from legato.formats import type_name
 from legato.pipeline.fingerprint import Sources
 
 
@@ -29,7 +32,7 @@ def load(name: str, *, run: int | str = "latest", form: object = None, allow_uns
 
     Raises:
         MissingError: No run has it, or its bytes are gone.
-        ConfigurationError: `run` names no run.
+        ConfigurationError: `run` names no run, or the artifact cannot be given in this form.
     """
     folder = Path.cwd()
     with reading(folder) as (_, ledger):
@@ -49,7 +52,14 @@ def load(name: str, *, run: int | str = "latest", form: object = None, allow_uns
     except MissingError as error:
         raise lost(shown) from error
     shelf = open_shelf(_first_party(project.root))
-    return shelf.load(path, shown.artifact, form=form, allow_unsafe=allow_unsafe)
+    found = shelf.load(path, shown.artifact, form=form, allow_unsafe=allow_unsafe)
+    if type(form) is type and not isinstance(found, form):
+        made, asked = with_article(type_name(type(found))), with_article(type_name(form))
+        raise ConfigurationError(
+            f"{name!r} is {made}, and cannot be given as {asked}",
+            hint="leave form= out to get it as it was made, or write form=Path for its bytes",
+        )
+    return found
 
 
 def _place(project: Project, artifact: Artifact) -> Path:
@@ -81,3 +91,12 @@ def _first_party(root: Path) -> Callable[[str], bool]:
 def runs(limit: int = 50) -> tuple[RunRow, ...]:
     """Return the newest runs of this project, newest first."""
     return runs_of(Path.cwd(), limit)
+
+
+def diff(before: str, after: str) -> Comparison:
+    """Return what differs between two runs of this project, each a number (`17`, `run:17`), `latest`, or a branch.
+
+    Raises:
+        MissingError: There is no such run.
+    """
+    return compare(Path.cwd(), before, after)

@@ -3,20 +3,21 @@
 Rule: the loader is forked before any thread, ledger or store handle exists here.
 """
 
+import importlib
 import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, cast
 
 import msgspec
 
 from legato.app.books import Books
 from legato.app.checkpoints import Checkpoints
 from legato.app.config import Project, make_state
-from legato.app.datasets import DatasetKind
 from legato.app.failures import raised
 from legato.app.fresh import listing
 from legato.app.kinds import (
@@ -25,11 +26,13 @@ from legato.app.kinds import (
     ChampionKind,
     JobKind,
     RegisteredKind,
+    SearchKind,
     Sources,
 )
 from legato.app.origin import origin
 from legato.app.own_packages import PACKAGES, is_for_setup
 from legato.app.registering import Registrar
+from legato.app.turns import Shared
 from legato.app.wiring import current_format, launch_platform, open_ledger, open_store
 from legato.domain.artifacts import Artifact
 from legato.domain.digests import Digest
@@ -42,7 +45,9 @@ from legato.engine.results import Results, Rules
 from legato.engine.settings import HERE, Coming
 
 if TYPE_CHECKING:
+    from legato.app.datasets import DatasetKind
     from legato.app.sharing import Sharing
+    from legato.platforms.process import ProcessPlatform
 
 PASSED: Final = frozenset(
     {"PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "SHELL", "TERM", "VIRTUAL_ENV"}
@@ -50,6 +55,13 @@ PASSED: Final = frozenset(
 )
 """Variables that every step sees; `docs/environment.md` lists them."""
 PASSED_PREFIXES: Final = ("LC_", "PYTHON", "OMP_", "OPENBLAS_", "MKL_", "POLARS_", "RAYON_", "NUMEXPR_")
+_NEEDED_LATER: Final = (
+    "legato.store.directory",
+    "legato.ledger.sqlite",
+    "legato.app.publishing",
+    "subprocess",
+)
+"""What is imported while the loader is at work, as there is nothing else to do then."""
 _REPLY: Final = msgspec.json.Decoder(LoaderReply)
 _DIGESTS: Final = msgspec.json.Decoder(dict[str, str])
 
@@ -74,8 +86,12 @@ class Opened:
         request = LoadRequest(
             root=str(project.root), pipeline=project.pipeline, state=str(project.state), overrides=overrides
         )
-        self.platform = launch_platform(msgspec.json.encode(request), self.variables)
+        self.platform = cast(
+            "ProcessPlatform", Shared(launch_platform(msgspec.json.encode(request), self.variables))
+        )
         try:
+            for name in _NEEDED_LATER:
+                importlib.import_module(name)
             self.loaded = self._reply()
             self.listings = {folder: listing(folder) for folder in self.loaded.watched.folders}
             self._open()
@@ -122,19 +138,8 @@ class Opened:
         registrar = self.registrar = Registrar(
             self.books, self.store, self.graph, self.sources, platform=platform_name()
         )
-        self.datasets = DatasetKind(
-            root=self.project.root,
-            state=self.project.state,
-            pipeline=self.project.pipeline,
-            store=self.store,
-            files=self.files,
-            seen=registrar.data,
-            variables={**read_dotenv(self.project.root / ".env"), **self.variables},
-            fetch=self._fetch if self.project.remote else None,
-        )
         job, builtin = JobKind(self.sources), BuiltinKind(self.sources)
-        return {
-            "dataset": self.datasets,
+        kinds: dict[str, Kind] = {
             "registered": RegisteredKind(self._registered),
             "step": job,
             "check": job,
@@ -143,6 +148,7 @@ class Opened:
             "gates": builtin,
             "package": builtin,
             "champion": ChampionKind(self.sources, self.store, registrar.champion),
+            "tune": SearchKind(self._searches),
             "register": ActionKind(registrar.register, self.sources, rests_on=registrar.rests_on),
             "deploy": ActionKind(
                 self._deploy,
@@ -150,6 +156,52 @@ class Opened:
                 cached=False,
             ),
         }
+        return {"dataset": self.datasets, **kinds} if self.has_datasets else kinds
+
+    @property
+    def has_datasets(self) -> bool:
+        """Whether a node of the pipeline is a dataset."""
+        return any(node.kind == "dataset" for node in self.graph.nodes)
+
+    @cached_property
+    def datasets(self) -> "DatasetKind":
+        """What datasets are to this run; made, with all that reads data, only where it is asked for."""
+        from legato.app.datasets import DatasetKind
+
+        return DatasetKind(
+            root=self.project.root,
+            state=self.project.state,
+            pipeline=self.project.pipeline,
+            store=self.store,
+            files=self.files,
+            seen=self.registrar.data,
+            variables={**read_dotenv(self.project.root / ".env"), **self.variables},
+            fetch=self._fetch if self.project.remote else None,
+        )
+
+    def _searches(self) -> Kind:
+        """Return what a search is, where the pipeline has one."""
+        from legato.app.tuning import Bench, TuneKind
+
+        def bench() -> Bench:
+            return Bench(
+                graph=self.graph,
+                ledger=self.ledger,
+                store=self.store,
+                results=self.results,
+                kinds=self.kinds,
+                platform=cast("Shared", self.platform),
+                environment=self.job_environment,
+                secrets=self.secrets,
+                bring=self.bring,
+                say=self._tell,
+                project=self.project,
+                origin=self.origin,
+                effects=self.environment,
+                machine=platform_name(),
+            )
+
+        return TuneKind(bench, self.sources, self.graph)
 
     def _fetch(self, digest: Digest) -> None:
         if self.sharing is not None:
@@ -217,11 +269,15 @@ class Opened:
 
     def close(self) -> None:
         """End the loader and give the ledger back; file digests are kept for the next time."""
-        self.platform.close()
-        Checkpoints(self.project.state).sweep(lambda key: self.results.find(key) is not None)
-        self.ledger.close()
-        self.datasets.close()
-        _write_known(self.project.state, self.files.known)
+        self.platform.dismiss()
+        try:
+            Checkpoints(self.project.state).sweep(lambda key: self.results.find(key) is not None)
+            self.ledger.close()
+            if "datasets" in vars(self):
+                self.datasets.close()
+            _write_known(self.project.state, self.files.known)
+        finally:
+            self.platform.close()
 
 
 def _unheard(_: str) -> None:

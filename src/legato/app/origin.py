@@ -52,6 +52,9 @@ class _Service(Struct, frozen=True, kw_only=True):
     actor: str
     address: tuple[str, ...]
     protected: str = ""
+    tag: tuple[str, ...] = ()
+    request_marks: tuple[str, ...] = ()
+    """Set only where the build is for a pull request, whether or not they say its number."""
 
 
 _SERVICES: Final[Mapping[str, _Service]] = {
@@ -63,23 +66,29 @@ _SERVICES: Final[Mapping[str, _Service]] = {
         actor="GITHUB_ACTOR",
         address=("GITHUB_SERVER_URL", "/", "GITHUB_REPOSITORY", "/actions/runs/", "GITHUB_RUN_ID"),
         protected="GITHUB_REF_PROTECTED",
+        request_marks=(
+            "GITHUB_HEAD_REF",
+        ),  # also of pull_request_target, whose GITHUB_REF is the protected branch
     ),
     "gitlab": _Service(
         mark="GITLAB_CI",
         commit="CI_COMMIT_SHA",
         branch=("CI_MERGE_REQUEST_SOURCE_BRANCH_NAME", "CI_COMMIT_REF_NAME"),
-        pull_request=("CI_MERGE_REQUEST_IID",),
+        pull_request=("CI_MERGE_REQUEST_IID", "CI_EXTERNAL_PULL_REQUEST_IID"),
         actor="GITLAB_USER_LOGIN",
         address=("CI_JOB_URL",),
         protected="CI_COMMIT_REF_PROTECTED",
+        tag=("CI_COMMIT_TAG",),
     ),
     "jenkins": _Service(
         mark="JENKINS_URL",
         commit="GIT_COMMIT",
         branch=("CHANGE_BRANCH", "BRANCH_NAME", "GIT_BRANCH"),
-        pull_request=("CHANGE_ID",),
+        pull_request=("CHANGE_ID", "ghprbPullId", "gitlabMergeRequestIid"),
         actor="BUILD_USER_ID",
         address=("BUILD_URL",),
+        tag=("TAG_NAME",),
+        request_marks=("CHANGE_BRANCH",),
     ),
     "circleci": _Service(
         mark="CIRCLECI",
@@ -88,12 +97,14 @@ _SERVICES: Final[Mapping[str, _Service]] = {
         pull_request=("CIRCLE_PULL_REQUEST", "CIRCLE_PR_NUMBER"),
         actor="CIRCLE_USERNAME",
         address=("CIRCLE_BUILD_URL",),
+        tag=("CIRCLE_TAG",),
+        request_marks=("CIRCLE_PR_USERNAME", "CIRCLE_PR_REPONAME"),
     ),
     "azure": _Service(
         mark="TF_BUILD",
         commit="BUILD_SOURCEVERSION",
         branch=("SYSTEM_PULLREQUEST_SOURCEBRANCH", "BUILD_SOURCEBRANCH"),
-        pull_request=("SYSTEM_PULLREQUEST_PULLREQUESTID",),
+        pull_request=("SYSTEM_PULLREQUEST_PULLREQUESTID", "SYSTEM_PULLREQUEST_PULLREQUESTNUMBER"),
         actor="BUILD_REQUESTEDFOR",
         address=(
             "SYSTEM_TEAMFOUNDATIONCOLLECTIONURI",
@@ -121,10 +132,11 @@ def origin(variables: Mapping[str, str], trusted: Sequence[str] = ()) -> Origin:
     for name, service in _SERVICES.items():
         if variables.get(service.mark):
             return _of(name, service, variables, trusted)
-    if variables.get("CI", "").lower() in {
-        "true",
-        "1",
-        "yes",
+    if variables.get("CI", "").lower() not in {
+        "",
+        "0",
+        "false",
+        "no",
     }:  # a service that we do not know proves nothing
         return Origin(service=OTHER, maker="untrusted")
     return Origin()
@@ -132,8 +144,11 @@ def origin(variables: Mapping[str, str], trusted: Sequence[str] = ()) -> Origin:
 
 def _of(name: str, service: _Service, variables: Mapping[str, str], trusted: Sequence[str]) -> Origin:
     branch = _first(variables, service.branch).removeprefix("refs/heads/").removeprefix("origin/")
+    tag = _first(variables, service.tag)
+    if tag or variables.get("GITHUB_REF_TYPE") == "tag":  # which anyone who may push can name like a branch
+        branch = f"refs/tags/{tag or branch}"
     request = _number(_first(variables, service.pull_request))
-    if request:
+    if request or branch.startswith("refs/pull/") or _first(variables, service.request_marks):
         maker = "untrusted"
     elif trusted:
         maker = "ci" if any(fnmatch.fnmatchcase(branch, pattern) for pattern in trusted) else "untrusted"

@@ -17,8 +17,11 @@ from legato.app.wiring import workshops
 from legato.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
     from legato.ledger import Ledger, Reader
     from legato.ledger.mirrored import Mirroring
+    from legato.ledger.objects import Objects
     from legato.ledger.shared import Means
     from legato.store.bucket import BucketStore
 
@@ -59,7 +62,7 @@ def open_shared_ledger(
     from legato.ledger.shared import open_shared
 
     address = ledger_address(project, zone)
-    return open_shared(address, _mirroring(project, zone, told), workshops(), _means(variables))
+    return open_shared(address, _mirroring(project, zone, told), workshops(), means_of(variables))
 
 
 def open_shared_reader(
@@ -69,7 +72,7 @@ def open_shared_reader(
     from legato.ledger.shared import open_shared_for_reading
 
     address = ledger_address(project, zone)
-    return open_shared_for_reading(address, _mirroring(project, zone, told), workshops(), _means(variables))
+    return open_shared_for_reading(address, _mirroring(project, zone, told), workshops(), means_of(variables))
 
 
 def _mirroring(project: Project, zone: str, told: Callable[[str], None]) -> "Mirroring":
@@ -80,7 +83,8 @@ def _mirroring(project: Project, zone: str, told: Callable[[str], None]) -> "Mir
     return Mirroring(path=mirror, fresh_s=FRESH_S, steady=time.monotonic, told=told)
 
 
-def _means(variables: Mapping[str, str]) -> "Means":
+def means_of(variables: Mapping[str, str]) -> "Means":
+    """Return what a shared ledger is told from outside, credentials for its bucket among it."""
     from legato.ledger.shared import Means
 
     return Means(
@@ -88,8 +92,30 @@ def _means(variables: Mapping[str, str]) -> "Means":
         steady=time.monotonic,
         salt=lambda: os.urandom(16),
         alive=alive,
-        environment=variables,
+        connect=lambda address: _ledger_objects(address, variables),
     )
+
+
+def _ledger_objects(text: str, variables: Mapping[str, str]) -> "Objects":
+    from legato.ledger.objects import Objects
+    from legato.ledger.shared import FOLDER
+    from legato.store.bucket_address import Manner, connect, read_address
+
+    address = read_address(text)
+    manner = Manner(silence_s=20, tries=6, tries_s=45)  # its objects are small
+    return Objects(connect(address, variables, manner), address.below(FOLDER), address.name)
+
+
+def data_buckets(variables: Mapping[str, str]) -> "Callable[[str], ObjectStore]":
+    """Return what opens the buckets that datasets come from, with credentials from the environment given."""
+
+    def opened(text: str) -> "ObjectStore":
+        from legato.store.bucket_address import Manner, connect, read_address
+
+        day = 1440  # minutes of silence: an object may be as large as the line is slow
+        return connect(read_address(text), variables, Manner(whole=day, tries=5, tries_s=120))
+
+    return opened
 
 
 def ledger_address(project: Project, zone: str) -> str:
@@ -116,6 +142,8 @@ def with_zone(address: str, zone: str, root: Path) -> str:
     """
     if address.startswith(("postgresql://", "postgres://")):
         return with_schema(address, f"legato_{zone}")
+    if address.startswith("memory:"):
+        return address
     if "://" not in address:
         return str(root / address / zone)
     parts = urlsplit(address)

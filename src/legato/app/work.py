@@ -106,6 +106,7 @@ class Work:
         self.folder = Path(order.folder)
         self._say = say
         self.store = bench.store
+        self._kept = bench.store if order.keeps else open_store(self.folder)
         self.shelf = bench.shelf
         self.checkpoints = Checkpoints(bench.state)
         self.seen: tuple[Read, ...] | None = None
@@ -182,7 +183,7 @@ class Work:
             others = [other for key, other in (beside or {}).items() if key != field]
             folder = self.folder / ("out" if self._gives_away(value, others) else name)
         saved = self.shelf.save(value, folder, hint=hint, name=name)
-        placed = self.store.put_path(saved.path, move=True)
+        placed = self._kept.put_path(saved.path, move=True)
         return Artifact(
             digest=placed.digest,
             size_bytes=placed.size_bytes,

@@ -10,7 +10,6 @@ from typing import Final
 
 import msgspec
 
-from legato.app.commands import run_command
 from legato.app.elements import take_elements
 from legato.app.failures import own_traceback, said_by
 from legato.app.kinds import JUDGEMENT, NOTE, SERVABLE, put_json
@@ -27,6 +26,8 @@ from legato.platforms import Say
 
 _ORDER = msgspec.json.Decoder(WorkOrder)
 _ENCODER = msgspec.json.Encoder()
+COMMANDS: Final = "legato.app.commands"
+"""The module that runs programs; whoever forks jobs that do imports it before."""
 _NO_INPUT: Final = "EOF when reading a line"
 """What `input()` says where nobody types."""
 _WITHOUT_A_TERMINAL: Final = (
@@ -161,12 +162,18 @@ def _package(work: Work) -> dict[str, Artifact]:
     return {"": artifact}
 
 
+def _command(work: Work) -> dict[str, Artifact]:
+    from legato.app.commands import run_command  # few pipelines run programs: `COMMANDS`
+
+    return run_command(work)
+
+
 KINDS: Mapping[str, Callable[[Work], dict[str, Artifact]]] = {
     "step": _step,
     "check": _check,
     "champion": _champion,
     "gates": _gates,
     "package": _package,
-    "command": run_command,
+    "command": _command,
     "elements": take_elements,
 }

@@ -22,7 +22,21 @@ if TYPE_CHECKING:
     from legato.data.versions import Version
 
 
-@click.group()
+class _Words(click.Group):
+    """The words of `legato data`, and `gc`, which is loaded only where it is typed."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted([*super().list_commands(context), "gc"])
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name == "gc":  # the same as `legato gc`: people look for it beside push and pull
+            from legato.cli.keeping import gc
+
+            return gc
+        return super().get_command(context, name)
+
+
+@click.group(cls=_Words)
 def data() -> None:
     """Keep data under version control: bytes in the store, one line a dataset in legato.lock.
 
@@ -148,9 +162,13 @@ def update(names: tuple[str, ...], *, copy: bool, as_json: bool) -> int:
 
 @data.command()
 @click.argument("names", nargs=-1, required=True)
-def forget(names: tuple[str, ...]) -> int:
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a dataset.")
+def forget(names: tuple[str, ...], *, as_json: bool) -> int:
     """Take NAMES off legato.lock and .gitignore; their files stay where they are."""
     for name in deeds.forget(Path.cwd(), names):
+        if as_json:
+            sys.stdout.buffer.write(deeds.encode_json({"name": name, "state": "forgotten"}) + b"\n")
+            continue
         sys.stdout.write(clean(f"- {name}  is no longer locked").replace("\n", "\\n") + "\n")
     return 0
 
@@ -294,8 +312,15 @@ def push(names: tuple[str, ...], *, results: bool, as_json: bool) -> int:
 
 @data.command()
 @click.argument("names", nargs=-1)
+@click.option(
+    "--rev",
+    "revision",
+    default="",
+    metavar="COMMIT",
+    help="As legato.lock was in this commit, or run:17; nothing is placed: checkout does that.",
+)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def pull(names: tuple[str, ...], *, as_json: bool) -> int:
+def pull(names: tuple[str, ...], *, revision: str, as_json: bool) -> int:
     """Fetch datasets from the remote and place them: NAMES, or all that legato.lock holds.
 
     Every byte is checked; a file that was changed here is never overwritten.
@@ -303,7 +328,7 @@ def pull(names: tuple[str, ...], *, as_json: bool) -> int:
     from legato.app.dataset_sharing import pull_data
 
     with Meter(sys.stderr, "fetching") as meter:
-        done = pull_data(Path.cwd(), names, meter.of, _note)
+        done = pull_data(Path.cwd(), names, meter.of, _note, revision=revision)
     if as_json:
         sys.stdout.buffer.write(deeds.encode_json(done) + b"\n")
         return 0

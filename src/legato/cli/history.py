@@ -10,13 +10,16 @@ from pathlib import Path
 
 import click
 
-from legato.app import actions, looking, standing, taking
+from legato.app import actions, comparing, looking, standing, taking
+from legato.cli.causes import tree
 from legato.cli.colours import mark
 from legato.cli.completing import names, steps
 from legato.cli.errors import clean
+from legato.domain.errors import ConfigurationError
 from legato.domain.units import show_bytes, show_seconds
-from legato.engine.read import ExecutionRow, RunRow
+from legato.engine.read import ExecutionRow, RunRow, Sought
 
+RUN_STATES = ("succeeded", "failed", "cancelled", "lost", "running")
 STATE_MARKS = {
     "computed": "✓",
     "reused": "=",
@@ -54,18 +57,42 @@ def status(*, as_json: bool) -> int:
 
 @click.command()
 @click.option("-n", "limit", default=20, show_default=True, help="How many.")
+@click.option(
+    "--state", default="", metavar="STATE", help="Only those that ended so: succeeded, failed, cancelled, …"
+)
+@click.option("--branch", default="", help="Only those of this branch.")
+@click.option("--actor", default="", help="Only those that this person or service started.")
+@click.option("--step", default="", shell_complete=steps, help="Only those that had this step.")
+@click.option(
+    "--before", default=0, metavar="RUN", help="Only those before this number: the next page of a script."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a run.")
-def runs(limit: int, *, as_json: bool) -> int:
+def runs(*, limit: int, state: str, before: int, as_json: bool, **words: str) -> int:
     """List past runs, newest first."""
-    found = looking.runs(Path.cwd(), limit)
-    if not found and not as_json:
-        sys.stderr.write("no runs yet; `legato run` makes the first\n")
-    for run in found:
+    looking.runs(Path.cwd(), limit=1 if limit > 0 else limit)  # refuses what cannot be listed
+    if state and state not in RUN_STATES:
+        raise ConfigurationError(f"no run is {state!r}", hint=f"--state is one of {', '.join(RUN_STATES)}")
+    if before < 0:
+        raise ConfigurationError(f"--before {before} is no run", hint="write the number of a run")
+    sought = Sought(before=before, **words)
+    any_ = False
+    for run in comparing.runs_sought(Path.cwd(), sought, state, limit) if _has_runs() else ():
+        any_ = True
         if as_json:
             sys.stdout.buffer.write(actions.encode_json(run) + b"\n")
         else:
             sys.stdout.write(_run_line(run) + "\n")
+    if not any_ and not as_json:
+        narrowed = state or before or any(words.values())
+        none = (
+            "no run is like that" if narrowed and _has_runs() else "no runs yet; `legato run` makes the first"
+        )
+        sys.stderr.write(f"{none}\n")
     return 0
+
+
+def _has_runs() -> bool:
+    return bool(looking.runs(Path.cwd(), 1))
 
 
 def _run_line(run: RunRow) -> str:
@@ -80,12 +107,16 @@ def _run_line(run: RunRow) -> str:
 
 @click.command()
 @click.argument("what", required=False, default="latest", shell_complete=names)
+@click.argument("other", required=False)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def show(what: str, *, as_json: bool) -> int:
+def show(what: str, other: str | None, *, as_json: bool) -> int:
     """Show WHAT: a run's number (`17`, `run:17`, `latest`), a step, or an artifact by name or digest.
 
-    A field that several steps make is named with its step: STEP.FIELD.
+    A field that several steps make is named with its step: STEP.FIELD. With OTHER, both are runs, and what
+    differs between them is shown; a branch's name is its newest run.
     """
+    if other is not None:
+        return _compare(what, other, as_json=as_json)
     found = looking.show(Path.cwd(), what)
     if as_json:
         sys.stdout.buffer.write(actions.encode_json(found) + b"\n")
@@ -100,6 +131,52 @@ def show(what: str, *, as_json: bool) -> int:
     return 0
 
 
+@click.command()
+@click.argument("before")
+@click.argument("after")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def diff(before: str, after: str, *, as_json: bool) -> int:
+    """Say what differs between two runs (`17`, `run:17`, `latest`, or a branch: its newest run)."""
+    return _compare(before, after, as_json=as_json)
+
+
+def _compare(before: str, after: str, *, as_json: bool) -> int:
+    found = comparing.compare(Path.cwd(), before, after)
+    if as_json:
+        sys.stdout.buffer.write(actions.encode_json(found) + b"\n")
+        return 0
+    sys.stdout.write(f"- {_run_line(found.before)}\n+ {_run_line(found.after)}\n")
+    for title, pairs in (("parameter", found.parameters), ("data", found.data), ("metric", found.metrics)):
+        for pair in pairs:
+            old, new = _short(pair.before), _short(pair.after)
+            sys.stdout.write(clean(f"{title:<10} {pair.name}  {old} -> {new}") + "\n")
+    for step in found.steps:
+        if not step.same:
+            _show_pair(step)
+    if all(step.same for step in found.steps):
+        sys.stdout.write("all steps have the same results\n")
+    return 0
+
+
+def _show_pair(step: comparing.StepPair) -> None:
+    times = f"{show_seconds(step.before_s)} -> {show_seconds(step.after_s)}"
+    states = f"{step.before or 'not there'} -> {step.after or 'not there'}"
+    sys.stdout.write(clean(f"step       {step.name}  {states}  {times}") + "\n")
+    for line in tree(step.reasons, step.name, "             "):
+        sys.stdout.write(line + "\n")
+
+
+def _short(value: str | float | None) -> str:
+    """Return a value as a line holds it; digests by their first digits."""
+    if value is None:
+        return "none"
+    return (
+        f"{value:.6g}"
+        if isinstance(value, float)
+        else value.removeprefix("sha256:")[: 60 if ":" not in value[:7] else 12]
+    )
+
+
 def _show_run(found: looking.ShownRun) -> None:
     sys.stdout.write(_run_line(found.run) + "\n")
     for name, value in found.run.parameters.items():
@@ -112,9 +189,10 @@ def _show_run(found: looking.ShownRun) -> None:
 def _show_execution(row: ExecutionRow, width: int) -> None:
     took = show_seconds(row.wall_s) if row.wall_s else ""
     memory = show_bytes(row.peak_bytes) if row.peak_bytes else ""
+    cpu = f"cpu {show_seconds(row.cpu_s)}" if row.cpu_s else ""
     shown = mark(STATE_MARKS.get(row.state, " "), sys.stdout)
     message, *more = clean(row.message).splitlines() or [""]
-    line = f"  {shown} {row.step.ljust(width)}  {row.state:<9} {took:>7} {memory:>10}  {message}"
+    line = f"  {shown} {row.step.ljust(width)}  {row.state:<9} {took:>7} {cpu:>9} {memory:>10}  {message}"
     sys.stdout.write(line.rstrip() + "\n")
     for further in () if row.details else more:
         sys.stdout.write(f"      {further}\n")

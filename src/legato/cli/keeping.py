@@ -56,7 +56,7 @@ def _tell(text: str) -> None:
 
 def _said(one: Collected) -> str:
     swept, would = one.swept, "would free" if one.dry_run else "freed"
-    parts = [f"{would} {show_bytes(swept.freed_bytes + one.logs_bytes)}"]
+    parts = [f"{would} {show_bytes(swept.freed_bytes + one.logs_bytes + one.environments_bytes)}"]
     if swept.condemned_bytes:
         parts.append(f"{show_bytes(swept.condemned_bytes)} go in 48 hours unless asked for")
     parts.append(f"{counted(swept.objects, 'object')}, {show_bytes(swept.kept_bytes)} stay")

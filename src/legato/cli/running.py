@@ -17,6 +17,7 @@ from legato.app.options import ALL, Options, read_options
 from legato.cli.completing import steps
 from legato.cli.control import resumed
 from legato.cli.errors import clean, show
+from legato.cli.junit import write_junit
 from legato.cli.progress import Lines, summary_line
 from legato.domain.errors import INTERRUPTED_EXIT_CODE, UserCodeError
 from legato.domain.progress import AnyProgress, Printed, State, Summary, Waited
@@ -107,12 +108,18 @@ def one_target(options: Options, typed: str) -> str:
 @click.option("-v", "--verbose", is_flag=True, help="Print all that steps write.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line: progress, then the summary.")
 @click.option("--pdb", is_flag=True, help="Open a debugger where the first failed step raises.")
+@click.option("--for", "trigger", metavar="TRIGGER", help="What a trigger of the pipeline runs, as it says.")
+@click.option("--scheduled", default="", metavar="DATE", help="With --for: the date that the run is for.")
+@click.option("--junit", type=click.Path(path_type=Path), help="Write the steps as JUnit XML into a file.")
 @click.option(
     "--resume", metavar="RUN", help="As an earlier run was asked for (17, last): what it lacks is run."
 )
-def run(
+def run(  # noqa: PLR0913 - one a word of the command
     *,
     each: str | None,
+    trigger: str | None,
+    scheduled: str,
+    junit: Path | None,
     quiet: bool,
     verbose: bool,
     as_json: bool,
@@ -132,7 +139,7 @@ def run(
 
     What did not change is reused. The exit code is 1 when a step, check or gate failed.
     """  # noqa: D301 - click's own mark
-    options = options_of(words)
+    options = _triggered(options_of(words), trigger, scheduled, resume)
     if each is not None:
         return _backfill(each, as_json=as_json)
     if resume is not None:
@@ -143,6 +150,8 @@ def run(
         summary = actions.run(options, report, typed=_typed())
     finally:
         report.close()
+    if junit is not None:
+        write_junit(junit, summary)
     if as_json:
         sys.stdout.buffer.write(actions.encode_json(summary) + b"\n")
     else:
@@ -154,6 +163,19 @@ def run(
         sys.stderr.write(f"\n{failed[0].name} again, with a debugger where it raises:\n")
         debugging.debug(options, failed[0].name, post_mortem=True)
     return exit_code(summary)
+
+
+def _triggered(options: Options, trigger: str | None, scheduled: str, resume: str | None) -> Options:
+    """Return the options of what a trigger runs, where one is named."""
+    if trigger is None:
+        if scheduled:
+            raise click.UsageError("--scheduled goes with --for TRIGGER")
+        return options
+    if resume is not None:
+        raise click.UsageError("--for and --resume say both what to run: leave one of them out")
+    from legato.app.triggering import for_trigger
+
+    return for_trigger(options, trigger, scheduled)
 
 
 def _backfill(text: str, *, as_json: bool) -> int:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from legato.data.addresses import shown
 from legato.data.desk import Desk
 from legato.data.globs import is_glob
 from legato.data.lock import Entry, Lock
@@ -47,6 +48,7 @@ def add(desk: Desk, typed: Sequence[str], *, copy: bool = False, meter: Meter = 
         MissingError: Nothing is there; nothing was added then.
         ConfigurationError: A path cannot be a dataset, or is part of one already.
     """
+    _refuse_addresses(typed)
     names = list(dict.fromkeys(desk.name_of(path) for path in typed))
     lock = desk.lock()
     for name in names:
@@ -94,6 +96,15 @@ def entry_of(name: str, found: Snapshot) -> Entry:
     )
 
 
+def _refuse_addresses(typed: Sequence[str]) -> None:
+    for address in typed:
+        if "://" in address:
+            raise ConfigurationError(
+                f"{shown(address)!r} is an address, not a path",
+                hint="declare it: data = lg.dataset(…) in pipeline.py, then type: legato data update data",
+            )
+
+
 def _refuse_absent(root: Path, name: str) -> None:
     if os.path.lexists(root / name) or is_glob(name):
         return
@@ -103,8 +114,6 @@ def _refuse_absent(root: Path, name: str) -> None:
     names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
     near = difflib.get_close_matches(Path(name).name, names, n=1)
     hint = f"did you mean {near[0]!r}?" if near else "look for a typing error in the path"
-    if "://" in name or ":/" in name:
-        hint = "declare it with lg.dataset(...) in pipeline.py, then: legato data update NAME"
     raise MissingError(f"there is nothing at {name!r}", hint=hint)
 
 

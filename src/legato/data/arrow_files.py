@@ -6,13 +6,10 @@ is that of one row group.
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from legato.domain.errors import ConfigurationError
-
-ROWS_IN_GROUP: Final = 2**17
-COMPRESSION: Final = "zstd"
-COMPRESSION_LEVEL: Final = 1
+from legato.domain.rows import COMPRESSION, COMPRESSION_LEVEL, PARQUET_VERSION, ROWS_IN_GROUP
 
 
 def write_batches(schema: Any, batches: Iterable[Any], path: Path) -> int:  # noqa: ANN401 - pyarrow is loaded late
@@ -35,7 +32,7 @@ def write_batches(schema: Any, batches: Iterable[Any], path: Path) -> int:  # no
     with pq.ParquetWriter(
         path,
         plain,
-        version="2.6",
+        version=PARQUET_VERSION,
         compression=COMPRESSION,
         compression_level=COMPRESSION_LEVEL,
         store_schema=True,

@@ -1,45 +1,27 @@
 """Objects and prefixes behind `s3://`, `gs://` and `az://`.
 
-Rule: credentials come from the variables that are given; an object is written in pieces, never held whole.
+Rule: the connection is handed in, and is only read from; an object is written in pieces, never held whole.
 """
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final, NamedTuple
-from urllib.parse import parse_qsl, unquote, urlsplit
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from legato.data.fetched import Fetched, refused
 from legato.data.globs import fixed_folder, is_glob, matcher
 from legato.domain.errors import ConfigurationError, MissingError, OutsideError
 
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
 _AT_ONCE: Final = 16
 _PIECE: Final = 8 << 20
-_NAMES: Final[Mapping[str, Mapping[str, str]]] = {
-    "s3": {
-        "AWS_ACCESS_KEY_ID": "access_key_id", "AWS_SECRET_ACCESS_KEY": "secret_access_key",
-        "AWS_SESSION_TOKEN": "session_token", "AWS_REGION": "region", "AWS_DEFAULT_REGION": "region",
-        "AWS_ENDPOINT_URL": "endpoint", "AWS_ENDPOINT_URL_S3": "endpoint", "AWS_SKIP_SIGNATURE": "skip_signature",
-        "AWS_ROLE_ARN": "role_arn", "AWS_WEB_IDENTITY_TOKEN_FILE": "web_identity_token_file",
-        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "container_credentials_relative_uri",
-        "AWS_CONTAINER_CREDENTIALS_FULL_URI": "container_credentials_full_uri",
-    },
-    "gs": {
-        "GOOGLE_APPLICATION_CREDENTIALS": "application_credentials", "GOOGLE_SERVICE_ACCOUNT": "service_account",
-        "GOOGLE_SERVICE_ACCOUNT_KEY": "service_account_key", "GOOGLE_SKIP_SIGNATURE": "skip_signature",
-        "GOOGLE_BASE_URL": "base_url",
-    },
-    "az": {
-        "AZURE_STORAGE_ACCOUNT": "account_name", "AZURE_STORAGE_ACCOUNT_NAME": "account_name",
-        "AZURE_STORAGE_KEY": "account_key", "AZURE_STORAGE_ACCOUNT_KEY": "account_key",
-        "AZURE_STORAGE_SAS_TOKEN": "sas_key", "AZURE_CLIENT_ID": "client_id", "AZURE_TENANT_ID": "tenant_id",
-        "AZURE_CLIENT_SECRET": "client_secret", "AZURE_FEDERATED_TOKEN_FILE": "federated_token_file",
-        "AZURE_SKIP_SIGNATURE": "skip_signature", "AZURE_STORAGE_ENDPOINT": "endpoint",
-    },
-}  # fmt: skip
-_OPTIONS: Final = frozenset({"endpoint", "region"})
+
+Connect = Callable[[str], "ObjectStore"]
+"""Returns a connection to a whole bucket, by an address without a key; asks nothing yet."""
 
 
 class Found(NamedTuple):
@@ -56,50 +38,22 @@ class BucketObjects:
 
     Args:
         address: `s3://bucket/key`, `s3://bucket/prefix/`, `s3://bucket/2026/*.parquet`, with `?endpoint=…` or
-            `&region=…` where the variables do not say so.
-        variables: Credentials, region and endpoint under their usual names.
+            another option of a bucket's address behind it.
+        connect: Opens the bucket.
         private: The address may name an endpoint of its own, anywhere.
     """
 
-    def __init__(self, address: str, variables: Mapping[str, str], *, private: bool = True) -> None:
+    def __init__(self, address: str, connect: Connect, *, private: bool = True) -> None:
         self._address = address
         parts = urlsplit(address.replace("?", "%3F") if is_glob(address) and "=" not in address else address)
         self._key = unquote(parts.path).lstrip("/")
         self._one = False
-        self._private = private
-        self._store = self._open(parts.scheme, parts.netloc.rpartition("@")[2], parts.query, variables)
-
-    def _open(self, scheme: str, bucket: str, query: str, variables: Mapping[str, str]) -> Any:  # noqa: ANN401 - obstore is loaded late
-        from obstore.exceptions import BaseError
-        from obstore.store import AzureStore, GCSStore, S3Store
-
-        config: dict[str, Any] = {
-            key: variables[name] for name, key in _NAMES[scheme].items() if variables.get(name)
-        }
-        for name, value in parse_qsl(query):
-            if name == "endpoint" and not self._private:
-                raise ConfigurationError(
-                    "an address that names an endpoint of its own, which is not asked from here",
-                    hint="leave ?endpoint= out; the server's own configuration says where buckets are",
-                )
-            if name not in _OPTIONS:
-                raise ConfigurationError(
-                    f"the address has the option {name!r}", hint=f"known: {', '.join(sorted(_OPTIONS))}"
-                )
-            config["base_url" if (scheme, name) == ("gs", "endpoint") else name] = value
-        endpoint = str(config.get("endpoint") or config.get("base_url") or "")
-        more: dict[str, Any] = {
-            "client_options": {"allow_http": endpoint.startswith("http://"), "timeout": timedelta(minutes=5)},
-            "retry_config": {"max_retries": 5, "retry_timeout": timedelta(minutes=2)},
-        }
-        kinds: dict[str, Any] = {"s3": S3Store, "gs": GCSStore, "az": AzureStore}
-        try:
-            return kinds[scheme](bucket, config=config, **more)
-        except (BaseError, ValueError) as error:
+        if not private and "endpoint" in parse_qs(parts.query, keep_blank_values=True):
             raise ConfigurationError(
-                f"cannot open {scheme}://{bucket}: {_first_line(error)}",
-                hint="look at the address and the variables",
-            ) from None
+                "an address that names an endpoint of its own, which is not asked from here",
+                hint="leave ?endpoint= out; the server's own configuration says where buckets are",
+            )
+        self._store = connect(parts._replace(path="", fragment="").geturl())
 
     def version(self) -> str:
         """Return what names the state of all objects: one request for each thousand."""

@@ -5,15 +5,16 @@ Rule: the lock is changed only in one's turn, read anew and written whole, so th
 
 import os
 import posixpath
+import shlex
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, NoReturn, Self
 
 from legato.data.globs import is_glob
 from legato.data.known import Known
-from legato.data.lock import Entry, Lock, read_lock, replace_file, write_lock
+from legato.data.lock import FILE, Entry, Lock, read_lock, replace_file, write_lock
 from legato.data.scratch import FOLDER, scratch, turn
 from legato.data.snapshots import check_name
 from legato.domain.errors import ConfigurationError, OutsideError
@@ -21,7 +22,12 @@ from legato.scm.asking import in_repository
 from legato.scm.ignoring import with_ignored
 from legato.store import Store
 
+if TYPE_CHECKING:
+    from legato.data.buckets import Connect
+
 _OWN: Final = frozenset({".git", ".legato"})
+_WRITTEN: Final = frozenset({FILE, "legato.toml", ".gitignore", ".gitattributes"})
+"""Files that say what is data: git keeps them, so none of them can be data itself."""
 
 
 class Desk:
@@ -34,6 +40,7 @@ class Desk:
         store: Holds the bytes.
         now_ns: When the command began.
         variables: The environment, for addresses that need it.
+        connect: Opens buckets; none can be read without.
         private: Sources on this machine and in its network may be read; a server says no.
     """
 
@@ -46,6 +53,7 @@ class Desk:
         store: Store,
         now_ns: int,
         variables: Mapping[str, str] | None = None,
+        connect: "Connect | None" = None,
         private: bool = True,
     ) -> None:
         self.root = root
@@ -53,6 +61,7 @@ class Desk:
         self.here = here
         self.store = store
         self.variables = variables or {}
+        self.connect = connect or _no_bucket
         self.private = private
         self.known = Known(state / FOLDER, now_ns)
         self._scratch: Path | None = None
@@ -107,7 +116,7 @@ class Desk:
         except OSError as error:
             raise OutsideError(f"cannot read {path}: {error.strerror}", hint="look at its rights") from None
         entries = [entry for entry in lock.entries.values() if not entry.source]
-        after = with_ignored(before, map(_ignored, entries))
+        after = with_ignored(before, [_ignored(self.root, entry) for entry in entries])
         if after != before:
             replace_file(path, after.encode(errors="surrogateescape"), self.scratch)
 
@@ -121,7 +130,12 @@ class Desk:
             raise ConfigurationError(f"{typed!r} is no path", hint="write for example data/wine.csv")
         root = os.fspath(self.root)
         path = posixpath.normpath(posixpath.join(os.fspath(self.here), typed))
-        if path == root or not path.startswith(root.rstrip("/") + "/"):
+        if path == root:
+            raise ConfigurationError(
+                f"{typed!r} is the project itself",
+                hint="name what of it is data: legato data add data/images",
+            )
+        if not path.startswith(root.rstrip("/") + "/"):
             raise ConfigurationError(
                 f"{typed!r} is not below {root}",
                 hint="put the data below the project; a symbolic link to it serves",
@@ -129,10 +143,21 @@ class Desk:
         name = check_name(path[len(root.rstrip("/")) + 1 :])
         if _OWN.intersection(name.split("/")):
             raise ConfigurationError(f"{typed!r} belongs to git or Legato itself", hint="name your own data")
+        if posixpath.basename(name) in _WRITTEN:
+            raise ConfigurationError(
+                f"{typed!r} says what is data, and stays in git", hint=f"type: git add {shlex.quote(typed)}"
+            )
         return name
 
 
-def _ignored(entry: Entry) -> str:
+def _ignored(root: Path, entry: Entry) -> str:
     if is_glob(entry.name) and entry.tree:
         return f"glob:{entry.name}"
-    return entry.name + ("/" if entry.tree else "")
+    folder = entry.tree and not (root / entry.name).is_symlink()  # which is a file to git, wherever it leads
+    return entry.name + ("/" if folder else "")
+
+
+def _no_bucket(_: str) -> NoReturn:
+    raise ConfigurationError(
+        "buckets cannot be read from here", hint="update this dataset: legato data update"
+    )

@@ -70,7 +70,8 @@ class Lock:
             said = " and ".join(side.digest[:19] if side else "nothing" for side in (ours, theirs))
             raise ConflictError(
                 f"{FILE} has a merge conflict at {name!r}: {said}",
-                hint=f"put the data right that you want, then type: legato data update {_quoted(self.torn)}",
+                hint="put the data right that you want (theirs: legato data pull, then legato data checkout "
+                f"{_quoted([name])} --rev MERGE_HEAD), then type: legato data update {_quoted(self.torn)}",
             )
         return self
 

@@ -6,6 +6,7 @@ Rule: it sees a folder as the store does (symlinks that stay inside count as wha
 # Ten thousand files in a twentieth of a second: no Path for each.
 # ruff: noqa: PTH112, PTH116, PTH118
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -194,6 +195,8 @@ def _refuse_dangling(place: str) -> None:
 
 
 def _unreadable(place: str, error: OSError | ValueError) -> OutsideError | ConfigurationError:
+    if isinstance(error, OSError) and error.errno == errno.ELOOP:
+        return ConfigurationError(f"{place!r} is a symlink that leads back to itself", hint="remove it")
     if isinstance(error, OSError):
         return OutsideError(
             f"cannot read {place}: {(error.strerror or str(error)).lower()}", hint="look at its rights"

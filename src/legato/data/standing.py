@@ -71,9 +71,13 @@ def standings(desk: Desk, names: Sequence[str] = ()) -> list[Standing]:
 def unknown(name: str, known: set[str]) -> MissingError:
     """Return the error for a name that no line of the lock has."""
     import difflib
+    import shlex
 
     near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"`legato data add {name}` locks it"
+    here = f"datasets here: {', '.join(sorted(known)[:NAMED])}; " if known else ""
+    hint = (
+        f"did you mean {near[0]!r}?" if near else f"{here}`legato data add {shlex.quote(name)}` locks a path"
+    )
     return MissingError(f"{FILE} has no dataset {name!r}", hint=hint)
 
 

@@ -14,7 +14,7 @@ from legato.data.lock import Entry, Lock
 from legato.data.scanning import scan
 from legato.data.snapshots import Meter, silent
 from legato.data.standing import held, manifest_of
-from legato.domain.errors import OutsideError
+from legato.domain.errors import LegatoError, OutsideError
 
 
 def updated(desk: Desk, address: Address, before: Entry | None, *, meter: Meter = silent) -> Entry:
@@ -31,7 +31,7 @@ def updated(desk: Desk, address: Address, before: Entry | None, *, meter: Meter 
         MissingError: It is not there, or a variable or package is missing.
         ConfigurationError: The address or query cannot be followed.
     """
-    reader = reader_of(address, desk.root, desk.variables, private=desk.private)
+    reader = reader_of(address, desk)
     same = before is not None and (before.source, before.query) == (address.shown, address.asks)
     if (
         before is not None
@@ -87,12 +87,18 @@ def update(
     """
     lock = desk.lock()
     local = {name for name in {*lock.entries, *lock.torn} if not _is_elsewhere(lock, name)}
-    done = []
+    done: list[Added] = []
     for name in names or sorted({*local, *addresses}):
-        if name in addresses:
-            done.append(_update_source(desk, addresses[name], meter))
-        else:
-            done.append(_update_path(desk, name, copy=copy, meter=meter, named=bool(names)))
+        try:
+            if name in addresses:
+                done.append(_update_source(desk, addresses[name], meter))
+            else:
+                done.append(_update_path(desk, name, copy=copy, meter=meter, named=bool(names)))
+        except LegatoError as error:
+            locked = [one.name for one in done if one.state != "unchanged"]
+            if locked:
+                error.hint = f"{error.hint}; what came before is locked: {', '.join(locked)}"
+            raise
     return done
 
 

@@ -67,7 +67,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
 
 
 class Usage(Struct, frozen=True, kw_only=True):
-    """What one execution used: wall and CPU seconds, peak resident bytes of its largest process."""
+    """What one execution used: wall and CPU seconds, and the peak resident bytes of all its processes together."""
 
     wall_s: float = 0.0
     cpu_s: float = 0.0

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from legato.domain.artifacts import Artifact, Result
+from legato.domain.artifacts import Artifact, Result, Usage
 from legato.domain.digests import Digest
 from legato.domain.graph import Struct
 from legato.domain.messages import Override
@@ -96,6 +96,7 @@ class StepFailed(Event, frozen=True, kw_only=True, tag="step.failed"):
     log: str = ""
     will_retry: bool = False
     key: str = ""
+    usage: Usage = Usage()
 
 
 class RunFinished(Event, frozen=True, kw_only=True, tag="run.finished"):

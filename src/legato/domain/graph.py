@@ -177,11 +177,45 @@ class Node(Struct, frozen=True, kw_only=True):
     wanted: bool = True
 
 
+class Trigger(Struct, frozen=True, kw_only=True):
+    """What starts a run, and with what.
+
+    Attributes:
+        name: What `legato run --for` takes; no two are equal.
+        kind: `pull_request`, `push`, `tag`, `schedule`, `drift`, `new_data`.
+        targets: What is run, as a person would type it.
+        patterns: Of branches or tags; a `*` at the end stands for any rest.
+        cron: When, in five fields; of a schedule.
+        tz: The time zone of `cron`.
+        of: The endpoints or datasets that are watched.
+        at_most: How often it may start a run, as written (`1 a day`).
+        params: Values by `STEP.NAME` or `NAME`, as plain JSON.
+        scheduled: Parameters that get the date that the run is for.
+        environment: Where the run may have effects.
+        refresh: Datasets whose source is looked at first; `*` for all.
+    """
+
+    name: str
+    kind: str
+    targets: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
+    cron: str = ""
+    tz: str = "UTC"
+    of: tuple[str, ...] = ()
+    at_most: str = ""
+    params: Mapping[str, str] = {}
+    scheduled: tuple[str, ...] = ()
+    environment: str = "local"
+    refresh: tuple[str, ...] = ()
+    place: Place = Place()
+
+
 class Graph(Struct, frozen=True, kw_only=True):
-    """A whole pipeline: nodes in an order in which each follows what it needs."""
+    """A whole pipeline: nodes in an order in which each follows what it needs, and what starts runs of it."""
 
     nodes: tuple[Node, ...]
     format: int = GRAPH_FORMAT
+    triggers: tuple[Trigger, ...] = ()
 
     def node(self, name: str) -> Node:
         """Return the node called `name`; raises KeyError."""

@@ -69,6 +69,43 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.kind} {self.name} {self.change}{one}"
 
 
+class Reason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A cause with where it is written, and what caused it in its turn.
+
+    Attributes:
+        step: The step that it is about.
+        place: `file:line`, where that is known.
+        changed: Lines of a diff, where both texts are known.
+        note: More that a person would like to know: rows of data, where a parameter came from.
+        because: Why the input of which the cause speaks changed; empty at a root.
+    """
+
+    step: str
+    cause: Cause
+    place: str = ""
+    changed: tuple[str, ...] = ()
+    note: str = ""
+    because: tuple["Reason", ...] = ()
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who made a result, when, and how it came here.
+
+    Attributes:
+        run: Number of the run; where `source` is set, its number in that shared ledger.
+        finished_at: Seconds since the epoch.
+        maker: `laptop`, `untrusted`, `ci`.
+        actor: Who started that run; empty where that is not known here.
+        source: The zone of the remote that it was found in; empty for what was made here.
+    """
+
+    run: int
+    finished_at: float
+    maker: str
+    actor: str = ""
+    source: str = ""
+
+
 def base_key(recipe: Iterable[Ingredient]) -> str:
     """Return the key of a recipe before its discovered reads are known.
 

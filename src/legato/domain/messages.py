@@ -60,13 +60,14 @@ class Watched(Struct, frozen=True, kw_only=True):
 
 
 class Loaded(Struct, frozen=True, kw_only=True, tag_field="reply", tag="loaded"):
-    """A loader's good answer."""
+    """A loader's good answer. `notes`: what a person should know of the pipeline though it stops nothing."""
 
     graph: Graph
     fingerprints: Mapping[str, Fingerprint]
     watched: Watched = Watched()
     fork: str = "pipeline"
     fork_note: str = ""
+    notes: tuple[str, ...] = ()
 
 
 class Refused(Struct, frozen=True, kw_only=True, tag_field="reply", tag="refused"):
@@ -98,6 +99,7 @@ class WorkOrder(Struct, frozen=True, kw_only=True):
         root: The repository's root, absolute.
         element: Where `node` is fanned out: the name of the element that this is one execution of.
         post_mortem: Open a debugger where the step raises; for a job that has a terminal.
+        keeps: Its outputs go into the store; False: into its own folder, which is removed when it has ended.
     """
 
     node: str
@@ -115,6 +117,7 @@ class WorkOrder(Struct, frozen=True, kw_only=True):
     environment: str = "local"
     element: str = ""
     post_mortem: bool = False
+    keeps: bool = True
     format: int = WORKER_FORMAT
 
 

@@ -68,6 +68,15 @@ def counted(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
+def with_article(noun: str) -> str:
+    """Return a noun led by its article, by its first letter.
+
+    >>> with_article("int"), with_article("list"), with_article("object")
+    ('an int', 'a list', 'an object')
+    """
+    return f"{'an' if noun[:1].lower() in {'a', 'e', 'i', 'o'} else 'a'} {noun}"
+
+
 def show_bytes(value: int) -> str:
     """Return a size as people read it.
 

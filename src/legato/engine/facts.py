@@ -34,8 +34,9 @@ def success(
     return StepFinished(kind=step.node.kind, result=result, attempt=step.attempt, log=log)
 
 
-def failure(step: Step, ending: Ending, tools: Tools, run: int) -> StepFailed:
-    """Return the fact that an attempt at a step ended without a result."""
+def failure(step: Step, ending: Ending, tools: Tools, run: int, usage: Usage | None) -> StepFailed:
+    """Return the fact that an attempt at a step ended without a result; `usage` is None where it was not measured."""
+    wall_s = tools.monotonic() - step.began if step.began else 0.0
     return StepFailed(
         run=run,
         step=step.node.name,
@@ -45,7 +46,8 @@ def failure(step: Step, ending: Ending, tools: Tools, run: int) -> StepFailed:
         details=ending.details,
         hint=ending.hint,
         attempt=step.attempt,
-        wall_s=tools.monotonic() - step.began if step.began else 0.0,
+        wall_s=wall_s,
         log=tools.logs.close(run, step.node.name),
         key=step.base,
+        usage=usage or Usage(wall_s=wall_s),
     )

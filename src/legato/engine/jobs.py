@@ -31,6 +31,7 @@ class Jobs:
         self._schedule = schedule
         self._hearing = Hearing(tools, record)
         self._under_way: dict[str, Step] = {}
+        self._over: list[str] = []
         self._started = 0
 
     def __len__(self) -> int:
@@ -60,6 +61,7 @@ class Jobs:
 
     def poll(self, timeout_s: float) -> Iterator[tuple[Step, Ended]]:
         """Take in what jobs print and say, and yield each that has ended; waits so long for a first report."""
+        self.tidy()
         events = self._tools.platform.poll(timeout_s)
         if not events:
             self._tools.report(Waited(step=""))
@@ -75,9 +77,15 @@ class Jobs:
                 case Ended():
                     del self._under_way[event.job]
                     self._schedule.vacate(step.node.name)
-                    _remove(f"{self._settings.work}/{step.job}")
+                    self._over.append(step.job)
                     self._hearing.rest(step)
                     yield step, event
+
+    def tidy(self) -> None:
+        """Remove the folders of jobs that are over; done while others are at work, so that none waits for it."""
+        over, self._over = self._over, []
+        for job in over:
+            _remove(f"{self._settings.work}/{job}")
 
     def cancel(self) -> Iterator[tuple[Step, Ended]]:
         """Stop every job, and yield each as its end is heard."""

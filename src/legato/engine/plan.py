@@ -200,8 +200,12 @@ class Forecast:
         if self._wiring.complete(node) and (not node.when or self._condition(node) is not None):
             return None
         uncertain = [name for name in needed if self._decisions[name] is not Decision.REUSE]
-        waits = (Cause(kind="input of", name=name, change="may change") for name in uncertain)
-        return _step(node, Decision.MAY_RUN, *waits)
+        return _step(node, Decision.MAY_RUN, *(self._wait(name) for name in uncertain))
+
+    def _wait(self, name: str) -> Cause:
+        if self.nodes[name].kind == "check":
+            return Cause(kind="check", name=name, change="has to pass first")
+        return Cause(kind="input of", name=name, change="may change")
 
 
 def _of_all(decisions: AbstractSet[Decision]) -> Decision:
@@ -234,7 +238,7 @@ def _decide(
 ) -> PlannedStep:
     recipe = kind.call(node, inputs).recipe
     if recipe is None:
-        return _step(node, Decision.RUN, Cause(kind="step", name=node.name, change="always runs"))
+        return _step(node, Decision.RUN, Cause(kind="step", name=node.name, change="looks each time"))
     base, asked = base_key(recipe), _asked(node, again)
     decided = _step(node, Decision.RUN)
     if asked is not None:

@@ -24,7 +24,7 @@ _RUN_END = """UPDATE runs SET state = ?, finished_at = ?, computed = ?, reused =
 _EXECUTION = """INSERT INTO executions (seq, run, step, kind, state, key, attempt, wall_s, cpu_s, peak_bytes, log,
  message, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _FAILURE = """INSERT INTO executions (seq, run, step, kind, state, key, reason, message, details, hint, attempt, wall_s,
- log, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+ cpu_s, peak_bytes, log, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 
 
 def project(execute: Execute, stored: Stored) -> None:
@@ -51,7 +51,8 @@ def project(execute: Execute, stored: Stored) -> None:
         case StepFailed():
             state = "retried" if event.will_retry else _FAILED_STATES.get(event.reason, "failed")
             row = (seq, event.run, event.step, event.kind, state, event.key, event.reason, event.message)
-            execute(_FAILURE, (*row, event.details, event.hint, event.attempt, event.wall_s, event.log, at))
+            used = (event.wall_s, event.usage.cpu_s, event.usage.peak_bytes)
+            execute(_FAILURE, (*row, event.details, event.hint, event.attempt, *used, event.log, at))
         case RunStarted():
             execute(_RUN, _run_row(event, at))
         case RunFinished():

@@ -4,7 +4,7 @@ Rule: reads only; nothing here writes or decides.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -111,3 +111,39 @@ def _run(row: Mapping[str, Any]) -> RunRow:
         overrides=_OVERRIDES.decode(row["overrides"]),
         **{name: row[name] for name in names},
     )
+
+
+class Sought(Struct, frozen=True, kw_only=True):
+    """Which runs are asked for; what is empty does not count. `before`: only runs of a smaller number."""
+
+    branch: str = ""
+    actor: str = ""
+    step: str = ""
+    before: int = 0
+
+
+def runs_like(ledger: Reader, sought: Sought, limit: int) -> tuple[RunRow, ...]:
+    """Return the newest runs that are as they were asked for, newest first."""
+    rows = ledger.query(
+        "runs_like",
+        branch=sought.branch,
+        actor=sought.actor,
+        step=sought.step,
+        before=sought.before,
+        limit=limit,
+    )
+    return tuple(_run(row) for row in rows)
+
+
+def times(ledger: Reader, steps: Sequence[str], lately: int) -> dict[str, tuple[float, ...]]:
+    """Return the wall seconds of the last executions of each step that had some."""
+    found: dict[str, tuple[float, ...]] = {}
+    for row in ledger.query("times", steps=list(steps), lately=lately) if steps else ():
+        found[row["step"]] = (*found.get(row["step"], ()), row["wall_s"])
+    return found
+
+
+def times_of_family(ledger: Reader, family: str, lately: int) -> tuple[float, ...]:
+    """Return the wall seconds of the last executions of any element of a fanned-out step."""
+    rows = ledger.query("times_of_family", low=f"{family}[", high=f"{family}\\", lately=lately)
+    return tuple(row["wall_s"] for row in rows)

@@ -93,6 +93,7 @@ class Run:
         except BaseException:
             self._cancel()
             raise
+        self._jobs.tidy()
         summary = Summary(
             number=self._record.settled(),
             state=state,
@@ -356,7 +357,7 @@ class Run:
                 error=claim.error,
             )
         if tried_again(step.node.words, ending, step.attempt):
-            self._retry(step, ending)
+            self._retry(step, ending, ended.usage)
         else:
             self._fail(step, ending, ended.usage)
 
@@ -378,9 +379,9 @@ class Run:
         self._record.write(event, step.take_lease())
         self._end(step, State.COMPUTED, key=fact.result.key, usage=usage, log=fact.log, notes=notes)
 
-    def _retry(self, step: Step, ending: Ending) -> None:
+    def _retry(self, step: Step, ending: Ending, usage: Usage) -> None:
         wait_s = step.node.words.backoff_s * 2 ** (step.attempt - 1)
-        self._record.write(msgspec.structs.replace(self._failure(step, ending), will_retry=True))
+        self._record.write(msgspec.structs.replace(self._failure(step, ending, usage), will_retry=True))
         self._tools.report(
             Retrying(
                 step=step.node.name,
@@ -393,17 +394,17 @@ class Run:
         step.attempt += 1
         self._waiting.until(self._tools.monotonic() + wait_s, step)
 
-    def _failure(self, step: Step, ending: Ending) -> StepFailed:
+    def _failure(self, step: Step, ending: Ending, usage: Usage | None = None) -> StepFailed:
         """Return the fact; one of a step that only waits opens no run."""
         quiet = ending.reason in {HELD.reason, NOT_WANTED}
-        return failure(step, ending, self._tools, self._record.number if quiet else self._record.open())
+        number = self._record.number if quiet else self._record.open()
+        return failure(step, ending, self._tools, number, usage)
 
     def _fail(self, step: Step, ending: Ending, usage: Usage | None = None) -> None:
-        failure = self._failure(step, ending)
+        failure = self._failure(step, ending, usage)
         self._record.write(failure, step.take_lease())
         state = State.CANCELLED if ending.reason == "cancelled" else State.FAILED
-        usage = usage or Usage(wall_s=failure.wall_s)
-        self._end(step, state, usage=usage, ending=ending, log=failure.log)
+        self._end(step, state, usage=failure.usage, ending=ending, log=failure.log)
 
     def _end(  # noqa: PLR0913 - one a field of the summary
         self,

@@ -4,10 +4,11 @@ Rule: a node is ready when every node it needs is done; a failed one takes down 
 node is ready when all its elements are over, however they ended.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from legato.domain.errors import ConfigurationError
 from legato.domain.graph import Graph, Node, Struct
+from legato.domain.units import show_bytes
 from legato.engine.families import Element
 
 
@@ -53,6 +54,17 @@ def refuse_unmet(graph: Graph, budget: Budget) -> None:
                 hint="lower gpus= on the step, or run where there are more",
                 where=str(node.place),
             )
+
+
+def beyond(graph: Graph, budget: Budget) -> Iterator[tuple[str, str]]:
+    """Yield each node that asks for more cores or memory than the run has, and that in words."""
+    for node in graph.nodes:
+        words = node.words
+        if words.cpus > budget.cpus:
+            yield node.name, f"asks for cpus={words.cpus:g}; this run has {budget.cpus:g}, so it runs alone"
+        if 0 < budget.memory_bytes < words.memory_bytes:
+            asked, held = show_bytes(words.memory_bytes), show_bytes(budget.memory_bytes)
+            yield node.name, f"asks for memory={asked}; this run has {held}, so it runs alone and may not fit"
 
 
 def needs(graph: Graph) -> dict[str, frozenset[str]]:

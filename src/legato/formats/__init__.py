@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Protocol, TypeVar
 
 from legato.domain.artifacts import Artifact
 from legato.domain.graph import Struct
-from legato.formats.annotations import PICKLED, form_of, type_name
+from legato.formats.annotations import PICKLED, asks_for_pickle, form_of, type_name
 from legato.formats.suffixes import suffix_of
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Pickled",
     "Saved",
     "Trust",
+    "asks_for_pickle",
     "form_of",
     "suffix_of",
     "type_name",

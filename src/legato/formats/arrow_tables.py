@@ -10,8 +10,9 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from legato.domain.artifacts import Artifact
 from legato.domain.errors import ConfigurationError
+from legato.domain.rows import COMPRESSION, COMPRESSION_LEVEL, PARQUET_VERSION, ROWS_IN_GROUP
 from legato.formats import Saved, Trust
-from legato.formats.parquet_forms import COMPRESSION, COMPRESSION_LEVEL, FORMS, ROWS_IN_GROUP, read_as
+from legato.formats.parquet_forms import FORMS, read_as
 
 
 def accepts(value: object) -> bool:
@@ -60,7 +61,7 @@ def write_table(table: pa.Table, path: Path) -> None:
     with pq.ParquetWriter(
         path,
         table.schema,
-        version="2.6",
+        version=PARQUET_VERSION,
         compression=COMPRESSION,
         compression_level=COMPRESSION_LEVEL,
         store_schema=True,

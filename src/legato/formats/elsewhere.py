@@ -12,6 +12,7 @@ from legato.domain.artifacts import Artifact
 from legato.domain.digests import canonical
 from legato.domain.elsewhere import Reference, Remote
 from legato.domain.errors import ConfigurationError
+from legato.domain.units import with_article
 from legato.formats import Saved, Trust
 
 REFERENCE: Final = "reference/1"
@@ -56,7 +57,7 @@ def load(path: Path, artifact: Artifact, form: str, trust: Trust) -> object:  # 
         ConfigurationError: It is asked for as a value.
     """
     if form not in ("", _REFERENCE):
-        refuse(artifact, f"a {form}")
+        refuse(artifact, with_article(form))
     told = msgspec.json.decode(path.read_bytes(), type=dict[str, str])
     return Reference(told["name"], version=told["version"], address=str(artifact.about.get(ADDRESS, "")))
 

@@ -11,6 +11,7 @@ import skops.io  # type: ignore[import-untyped]
 
 from legato.domain.artifacts import Artifact
 from legato.domain.errors import ConfigurationError
+from legato.domain.units import with_article
 from legato.formats import Saved, Trust
 from legato.formats.annotations import type_name
 from legato.formats.skops_audit import audit, refuse_undeclared, refuse_unfindable
@@ -56,7 +57,7 @@ def write_estimator(value: object, path: Path, trust: Trust) -> tuple[str, ...]:
         schema = write_canonical(draft, path)
     except (TypeError, AttributeError, RecursionError) as error:
         raise ConfigurationError(
-            f"a {type_name(type(value))} cannot be saved as skops: {error}",
+            f"{with_article(type_name(type(value)))} cannot be saved as skops: {error}",
             hint="leave the part out, write `@lg.format` for the model's class, or annotate the result "
             "`lg.Pickled[...]`",
         ) from error

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from legato.domain.errors import ConfigurationError
+from legato.domain.units import with_article
 
 _KINDS: Final = {
     ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet", ".pq": "parquet", ".arrow": "arrow", ".ipc": "arrow",
@@ -32,8 +33,8 @@ def read_foreign(path: Path, name: str, form: str) -> object:
     kind, packing = kind_of(path, name)
     if kind not in reader:
         raise ConfigurationError(
-            f"{name!r} cannot be read as a {form}{_reason(path)}",
-            hint=f"a {form} is read from {', '.join(sorted(reader))} files; annotate the parameter "
+            f"{name!r} cannot be read as {with_article(form)}{_reason(path)}",
+            hint=f"{with_article(form)} is read from {', '.join(sorted(reader))} files; annotate the parameter "
             "`Path` and read it yourself",
         )
     return reader[kind](_files(path), packing)

@@ -7,12 +7,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-ROWS_IN_GROUP: Final = 2**17
-"""Rows of a row group: fixed, so that bytes do not depend on how a table was put together in memory."""
-COMPRESSION: Final = "zstd"
-COMPRESSION_LEVEL: Final = 1
-"""On real tables a quarter smaller than Snappy for a tenth more CPU; level 3 gains nothing."""
-
 INDEX_PREFIX: Final = "__index_level_"
 """How pandas calls the columns of an index without name; other libraries do not want them."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from legato.domain.artifacts import Artifact
 from legato.domain.errors import ConfigurationError
+from legato.domain.units import with_article
 from legato.formats import Saved, Trust
 from legato.formats.annotations import type_name
 
@@ -27,7 +28,7 @@ def save(value: object, target: Path, trust: Trust) -> Saved:
         data = pickletools.optimize(pickle.dumps(value, protocol=_PROTOCOL))
     except (pickle.PicklingError, TypeError, AttributeError, RecursionError) as error:
         raise ConfigurationError(
-            f"a {type_name(type(value))} cannot be pickled: {error}",
+            f"{with_article(type_name(type(value)))} cannot be pickled: {error}",
             hint=f"write `@lg.format({type(value).__name__})` on a class with `save` and `load`",
         ) from error
     path.write_bytes(data)

@@ -12,6 +12,7 @@ from typing import Any, Final
 from legato.domain.artifacts import Artifact
 from legato.domain.digests import Digest
 from legato.domain.errors import ConfigurationError
+from legato.domain.units import with_article
 from legato.formats import Saved, Trust
 from legato.formats.annotations import type_name
 from legato.formats.plain_types import decode, encode, is_plain
@@ -32,7 +33,7 @@ class Folder:
         """Save one part and return what stands for it."""
         if isinstance(value, Path) or self.trust.shelf is None:
             raise ConfigurationError(
-                f"a {type_name(type(value))} inside a value ({where}) cannot be saved",
+                f"{with_article(type_name(type(value)))} inside a value ({where}) cannot be saved",
                 hint="return it alone, or as a field of a NamedTuple; a file: return its pathlib.Path",
             )
         self.count += 1

@@ -10,8 +10,9 @@ import polars as pl
 
 from legato.domain.artifacts import Artifact
 from legato.domain.errors import ConfigurationError
+from legato.domain.rows import COMPRESSION, COMPRESSION_LEVEL, ROWS_IN_GROUP
 from legato.formats import Saved, Trust
-from legato.formats.parquet_forms import COMPRESSION, COMPRESSION_LEVEL, FORMS, ROWS_IN_GROUP, read_as
+from legato.formats.parquet_forms import FORMS, read_as
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

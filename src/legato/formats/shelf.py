@@ -10,6 +10,7 @@ from typing import Final, cast
 
 from legato.domain.artifacts import Artifact
 from legato.domain.errors import ConfigurationError, LegatoError, MissingError, OutsideError
+from legato.domain.units import with_article
 from legato.formats import FILE, FOLDER, Format, Saved, Trust, elsewhere
 from legato.formats.annotations import asks_for_pickle, form_of, type_name
 from legato.formats.catalogue import CATALOGUE, Entry
@@ -54,7 +55,7 @@ class Shelf:
             if not _is_foreign(error):
                 raise
             raise ConfigurationError(
-                f"a {type_name(type(value))} could not be saved: {_first_line(error)}",
+                f"{with_article(type_name(type(value)))} could not be saved: {_first_line(error)}",
                 hint=_how_to_own(type(value)),
             ) from error
 
@@ -139,8 +140,9 @@ def _unreadable(artifact: Artifact, wanted: str, error: BaseException) -> Legato
         FILE,
         FOLDER,
     ):  # bytes from outside: it is the file that has to change, or the reader
+        name = str(artifact.about.get("name", "the file"))
         return OutsideError(
-            f"{str(artifact.about.get('name', 'the file'))!r} cannot be read as a {wanted}: {_first_line(error)}",
+            f"{name!r} cannot be read as {with_article(wanted)}: {_first_line(error)}",
             hint="correct the file, or annotate the parameter `Path` and read it yourself",
         )
     return OutsideError(

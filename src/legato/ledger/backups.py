@@ -110,7 +110,7 @@ def backup(source: Source, path: Path, told: Callable[[int, int], None] | None =
         if problems:
             raise OutsideError(
                 f"the ledger does not hold, so it was not backed up: {problems[0].message}",
-                hint="see all that was changed: legato audit verify",
+                hint="see all that was changed: legato ledger verify --shared",
             )
         draft.replace(path)
     except OSError as error:

@@ -170,7 +170,7 @@ def unreadable(name: str, why: str) -> OutsideError:
     """Return the error for an object that was damaged."""
     return OutsideError(
         f"{name} of the ledger cannot be read: {why}",
-        hint="see all that was changed: legato audit verify; then restore it from a backup",
+        hint="see all that was changed: legato ledger verify --shared; then restore it from a backup",
     )
 
 

@@ -247,12 +247,12 @@ def _careless(name: str, why: str) -> ConfigurationError:
 def _missing(name: str, position: int) -> OutsideError:
     return OutsideError(
         f"batch {position} of the ledger {name} is missing, and later ones are there",
-        hint="see all that was changed: legato audit verify; then restore it from a backup",
+        hint="see all that was changed: legato ledger verify --shared; then restore it from a backup",
     )
 
 
 def _misplaced(name: str, position: int, found: int) -> OutsideError:
     return OutsideError(
         f"at the place of batch {position} of the ledger {name} stands batch {found}",
-        hint="see all that was changed: legato audit verify; then restore it from a backup",
+        hint="see all that was changed: legato ledger verify --shared; then restore it from a backup",
     )

@@ -154,7 +154,7 @@ class MirroredReader:
                     raise OutsideError(
                         f"the ledger {self._log.name} does not hold: event {parted.seq} (batch "
                         f"{parted.batch.position}) does not follow from the one before",
-                        hint="see all that was changed: legato audit verify; then restore it from a backup",
+                        hint="see all that was changed: legato ledger verify --shared; then restore it from a backup",
                     ) from None
                 self._start_anew()
                 return True

@@ -91,7 +91,7 @@ def _hold(problems: Sequence[Problem], which: str) -> None:
         more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
         raise OutsideError(
             f"{which} does not hold: {problems[0].message}{more}",
-            hint="see all that was changed: legato audit verify",
+            hint="see all that was changed: legato ledger verify --shared",
         )
 
 

@@ -23,6 +23,7 @@ _LOG_PAGES: Final = 4000
 """How long the log may grow, 16 MB, before it is written into the database, which waits for the disk."""
 
 _NO_RIGHTS: Final = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM})
+_NO_ROOM: Final = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL})
 _Result = TypeVar("_Result")
 Values = Sequence[Any] | Mapping[str, Any]
 
@@ -147,15 +148,35 @@ def open_reading(path: str) -> Session:
     for mode in ("rw", "ro", "ro&immutable=1"):
         session = _connect(path, mode)
         try:
-            session.rows("PRAGMA query_only = ON")
-            session.rows("SELECT count(*) FROM sqlite_master")
+            return _looking(session)
         except OutsideError as error:
             session.close()
+            if _code(error) in _NO_ROOM:
+                return _alone(path)
             if _code(error) not in _NO_RIGHTS or mode.endswith("immutable=1"):
                 raise
-        else:
-            return session
     raise AssertionError
+
+
+def _looking(session: Session) -> Session:
+    session.rows("PRAGMA query_only = ON")
+    session.rows("SELECT count(*) FROM sqlite_master")
+    return session
+
+
+def _alone(path: str) -> Session:
+    """Return a session where the disk has no room for the index that readers of a log share.
+
+    Nobody else has that index open, or it would be there; a lock of its own needs none, and sees the log, which
+    `immutable` would pass over.
+    """
+    session = _connect(path, "rw")
+    try:
+        session.rows("PRAGMA locking_mode = EXCLUSIVE")
+        return _looking(session)
+    except BaseException:
+        session.close()
+        raise
 
 
 def _connect(path: str, mode: str) -> Session:

@@ -3,13 +3,19 @@
 Rule: who only looks writes nothing but the mirror on this machine.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from legato.ledger import Workshop
 from legato.ledger.log import Log
 from legato.ledger.mirrored import MirroredLedger
 from legato.ledger.mirroring import MirroredReader, Mirroring
+
+if TYPE_CHECKING:
+    from legato.ledger.objects import Objects
+
+FOLDER: Final = "ledger"
+"""Below an address: what a ledger's objects begin with, so that a store can have the same address."""
 
 
 class Means(NamedTuple):
@@ -20,14 +26,14 @@ class Means(NamedTuple):
         steady: Seconds since whenever, never set back or forth.
         salt: Fresh random bytes.
         alive: Says whether the owner of a lease may still be at work; True for those on other machines.
-        environment: Where credentials are looked up.
+        connect: Returns the objects of a ledger in the bucket or folder at an address.
     """
 
     clock: Callable[[], float]
     steady: Callable[[], float]
     salt: Callable[[], bytes]
     alive: Callable[[str], bool]
-    environment: Mapping[str, str]
+    connect: "Callable[[str], Objects]"
 
 
 def open_shared(
@@ -56,10 +62,9 @@ def _log(address: str, means: Means, *, writes: bool) -> Log:
         from legato.ledger.postgres import PostgresLog
 
         return PostgresLog(address, means.alive, writes=writes)
-    from legato.ledger.addresses import open_objects
     from legato.ledger.bucket import BucketClock, BucketLog
 
-    objects = open_objects(address, means.environment)
+    objects = means.connect(address)
     measured = writes and objects.is_remote
     clock = BucketClock(objects, means.clock, means.steady) if measured else means.clock
     return BucketLog(objects, clock, means.salt)

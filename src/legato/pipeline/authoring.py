@@ -6,6 +6,7 @@ Rule: a word reads its own arguments and nothing else; wiring and types are look
 from __future__ import annotations
 
 import re
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final, Never, ParamSpec, TypeVar, overload
 
 from legato.domain.errors import ConfigurationError
@@ -149,11 +150,21 @@ def dataset(
     """
     where = spot(1)
     _none_of(unknown, "lg.dataset", where)
-    path = str(address)
+    path = _text_of(address)
+    if path is None or any("\ud800" <= letter <= "\udfff" for letter in path):
+        raise refuse(
+            f"lg.dataset({address!r}) names no data",
+            where,
+            'write a path or an address in valid text: lg.dataset("data/wine.csv")',
+        )
     refused = addresses.refusal(path, query, version)
     if refused is not None:
         raise refuse(refused[0], where, refused[1])
     return Dataset(path, where, query or "", version or "")
+
+
+def _text_of(address: object) -> str | None:
+    return str(address) if isinstance(address, str | PurePath) else None
 
 
 def include(module: ModuleType, /, *names: str, prefix: str = "") -> None:

@@ -8,8 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from legato.domain.errors import UserCodeError
 from legato.domain.graph import Graph, Node, Place, Setting
+from legato.domain.units import with_article
 from legato.pipeline.annotations import Named, Resolver, Unresolved, show
 from legato.pipeline.axes import fan_out, settle_conditions, wire_elements
 from legato.pipeline.declaring import declare, keep_together
@@ -25,6 +28,8 @@ from legato.pipeline.others.describing import describe
 from legato.pipeline.places import Places
 from legato.pipeline.problems import Problems
 from legato.pipeline.settings import has_value, settle
+from legato.pipeline.triggers import read_triggers
+from legato.pipeline.tuning import declare_searches, settle_searches, tunes
 from legato.pipeline.values import from_wire
 
 if TYPE_CHECKING:
@@ -87,7 +92,7 @@ class Collected:
             return {"": result}
         if not isinstance(result, kind):
             raise UserCodeError(
-                f"{node} returned a {type(result).__name__}, not the {show(kind)} it is annotated with",
+                f"{node} returned {with_article(type(result).__name__)}, not the {show(kind)} it is annotated with",
                 hint=f"return {kind.__name__}(...) with a value for each artifact",
             )
         return {output.field: getattr(result, output.field) for output in self.graph.node(node).outputs}
@@ -131,17 +136,21 @@ def collect(
     keep_together(sheet, vars(module))
     described = describe(sheet, folder, overrides)
     overrides = [one for position, one in enumerate(overrides) if position not in described.taken]
+    declare_searches(sheet, overrides)
     _set_templates_aside(sheet, overrides)
     for draft in sheet.drafts.values():
         _wire(sheet, draft)
+    _refuse_unknown_outputs(sheet)
     for draft in list(sheet.drafts.values()):
         wire_elements(sheet, draft)
     notes = settle(sheet, overrides)
     settle_conditions(sheet, overrides)
     expand(sheet)
+    settle_searches(sheet)
     problems.raise_first()
     graph = _graph(sheet)
     _refuse_mismatches(sheet)
+    graph = msgspec.structs.replace(graph, triggers=read_triggers(sheet, vars(module)))
     problems.raise_first()
     return Collected(graph, sheet.drafts, (*_own_templates(sheet, vars(module)), *notes), described)
 
@@ -192,7 +201,7 @@ def _cannot_run(sheet: Sheet, draft: Draft, overrides: Sequence[Override]) -> st
         if name not in sheet.makers and name not in sheet.names.aliases and name not in sheet.short:
             return f"has no input `{name}`"
     for name in draft.reading.parameters:
-        if not has_value(sheet, draft, name, overrides):
+        if not has_value(sheet, draft, name, overrides) and not tunes(sheet, draft.name, name):
             return f"has no value for `{name}`"
     return ""
 
@@ -221,6 +230,13 @@ def _wire(sheet: Sheet, draft: Draft) -> None:
                 draft.place,
                 did_you_mean(name, [*reading.inputs, *reading.parameters], "inputs and parameters"),
             )
+
+
+def _refuse_unknown_outputs(sheet: Sheet) -> None:
+    """Look at every handle on one output, also at those that nothing takes."""
+    for name, handle in sheet.names.aliases.items():
+        if sheet.names.of(handle.of) not in sheet.templates:
+            sheet.artifact(handle, f"`{name}`", sheet.places.of(handle))
 
 
 def _refuse_artifact_as_value(sheet: Sheet, draft: Draft, name: str, value: object) -> None:

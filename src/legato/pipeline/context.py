@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple, SupportsFloat
 
 from legato.domain.errors import ConfigurationError
+from legato.domain.units import with_article
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -119,7 +120,7 @@ def _number(name: str, value: SupportsFloat) -> float:
     except (TypeError, ValueError):
         pass
     raise ConfigurationError(
-        f"lg.log({name}={value!r}) is a {type(value).__name__}, not a number",
+        f"lg.log({name}={value!r}) is {with_article(type(value).__name__)}, not a number",
         hint=f"log one number by name, for example lg.log({name}=0.3)",
     )
 

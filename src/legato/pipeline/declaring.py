@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from legato.domain.errors import ConfigurationError
+from legato.formats import asks_for_pickle
 from legato.pipeline.addresses import detail_of
 from legato.pipeline.annotations import MISSING, Named, bare, is_any, show
 from legato.pipeline.drafts import Draft, Sheet
@@ -144,6 +145,8 @@ def _fields(sheet: Sheet, annotation: object) -> dict[str, object] | None:
     """Return the fields of a result that stands for several artifacts, or None when it is one."""
     kind = bare(annotation)
     if not isinstance(kind, type) or not is_record(kind) or any(kind is owned for owned, _ in FORMATS):
+        return None
+    if asks_for_pickle(annotation):  # as one object, whatever fields it has
         return None
     names = getattr(kind, "_fields", None) or kind.__dict__.get("__dataclass_fields__", ())
     types: dict[str, object] = {}

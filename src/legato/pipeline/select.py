@@ -35,10 +35,19 @@ def select(graph: Graph, targets: Sequence[str]) -> Graph:
         MissingError: There is no node or artifact of that name.
         ConfigurationError: A parameter of the part has no value.
     """
-    targets = asked_for(graph, targets)
-    part = graph if not targets else _part(graph, targets)
+    part = part_of(graph, targets)
     _refuse_without_value(part)
     return part
+
+
+def part_of(graph: Graph, targets: Sequence[str]) -> Graph:
+    """Return the part of `graph` that `targets` need, though a parameter of it may have no value yet.
+
+    Raises:
+        MissingError: There is no node or artifact of that name.
+    """
+    targets = asked_for(graph, targets)
+    return graph if not targets else _part(graph, targets)
 
 
 def _part(graph: Graph, targets: Sequence[str]) -> Graph:

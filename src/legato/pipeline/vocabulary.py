@@ -13,23 +13,13 @@ from legato.pipeline.nearest import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-TRIGGERS: Final = "start runs by `legato run` from a shell, cron or CI job for now"
 LATER: Final = {
-    "on_pull_request": TRIGGERS,
-    "on_push": TRIGGERS,
-    "on_schedule": TRIGGERS,
-    "on_drift": TRIGGERS,
-    "on_new_data": TRIGGERS,
-    "scheduled": TRIGGERS,
     "canary": "leave rollout= out: an endpoint moves to the new version at once",
     "monitor": "leave monitor= out",
     "live": "leave monitor= out",
     "latency": "leave this gate out",
     "better_than": "use lg.no_worse_than_champion(metric, margin=0.0) for now",
-    "tune": "set parameters by `legato run -p STEP.NAME=VALUE` for now",
-    "floats": "set parameters by `legato run -p STEP.NAME=VALUE` for now",
     "bundle": "use one artifact as the model for now",
-    "diff": "compare two runs by `legato show` for now",
 }
 """Words of the authoring interface that this version does not act on, and what serves until then."""
 

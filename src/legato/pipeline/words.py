@@ -82,6 +82,12 @@ def read_words(words: Mapping[str, object]) -> Words:
     fields = {
         _FIELDS.get(word, word): read(word, words[word]) for word, read in _READERS.items() if word in words
     }
+    both = sorted(set(fields.get("env", ())) & set(fields.get("secrets", ())))  # type: ignore[call-overload]
+    if both:
+        raise ConfigurationError(
+            f"{both[0]} is in both env= and secrets=: the first puts its value into the key, the second hides it",
+            hint=f"leave {both[0]} in secrets= alone if nobody should read it, else in env= alone",
+        )
     return Words(**fields, **_retries(words.get("retries", 0)), **_cache(words.get("cache", True)))  # type: ignore[arg-type]
 
 

@@ -59,7 +59,9 @@ def owners_of(names: Sequence[str]) -> list[str]:
     """
     owners = {owner_of(name) for name in names}
     certain = {owner for owner in owners if " or " not in owner}
-    return sorted(owner for owner in owners if owner in certain or not certain.intersection(owner.split(" or ")))
+    return sorted(
+        owner for owner in owners if owner in certain or not certain.intersection(owner.split(" or "))
+    )
 
 
 def forbidding_threads() -> list[str]:

@@ -27,8 +27,11 @@ class Begins(Protocol):
     def lacks(self) -> bool:
         """Whether `get_ready` would make the next start quicker."""
 
-    def get_ready(self, leave: Leave) -> None:
-        """Do ahead what the next start needs; called when there is nothing else to do."""
+    def get_ready(self, leave: Leave, *, rehearsed: bool) -> None:
+        """Do ahead what the next start needs; called when there is nothing else to do.
+
+        `rehearsed` says whether a core is free, so that what only gains time and costs work is worth it.
+        """
 
     @property
     def waiting(self) -> Sequence[int]:

@@ -128,10 +128,11 @@ class Forks:
         """Whether the child that waits is yet to be forked."""
         return self._ahead is not None and self._spare is None
 
-    def get_ready(self, leave: Leave) -> None:
-        """Fork the child that waits."""
+    def get_ready(self, leave: Leave, *, rehearsed: bool) -> None:
+        """Fork the child that waits; it rehearses only where that takes no core from a job."""
         ours, theirs = pair()
-        pid = self._fork(leave, lambda: self._wait_for_order(ours, Channel(theirs)))
+        ahead = self._ahead if rehearsed else None
+        pid = self._fork(leave, lambda: self._wait_for_order(ours, Channel(theirs), ahead))
         theirs.close()
         self._spare = (pid, Channel(ours))
 
@@ -158,11 +159,11 @@ class Forks:
             offer_to_the_killer()
         return live()
 
-    def _wait_for_order(self, ours: socket.socket, channel: Channel) -> int:
+    def _wait_for_order(self, ours: socket.socket, channel: Channel, ahead: Rehearse | None) -> int:
         ours.close()
-        if self._ahead is not None:
+        if ahead is not None and not channel.wait(0):
             with suppress(Exception):  # the job itself will meet whatever is wrong, and tell
-                self._ahead()
+                ahead()
         while channel.wait(None):
             for order, fds in channel.receive():
                 channel.close()

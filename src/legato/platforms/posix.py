@@ -92,7 +92,7 @@ class Spawns:
         """Nothing is made ahead."""
         return False
 
-    def get_ready(self, _leave: Leave) -> None:
+    def get_ready(self, _leave: Leave, *, rehearsed: bool) -> None:
         """Nothing is made ahead."""
 
     @property

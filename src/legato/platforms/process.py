@@ -139,7 +139,7 @@ class ProcessPlatform:
         self._jobs: dict[str, _Running] = {}
         self._waiting: deque[_Running] = deque()
         self._loading_bytes = 0
-        self._closed = False
+        self._closed = self._over = False
         self._most = max(1, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _SPARE_FDS) // _FDS_A_JOB)
         self._switchboard = Switchboard(self._report, self._end_babble)
         self._switchboard.connect(stem, self._hear_stem, self._lose_stem)
@@ -183,6 +183,20 @@ class ProcessPlatform:
 
     def close(self) -> None:
         """See `Platform`."""
+        self.dismiss()
+        if self._over:
+            return
+        self._over = True
+        while not self._stem.ended and self._stem.wait(_CLOSE_TIMEOUT_S):
+            for _frame, _fds in self._stem.receive():
+                pass  # nobody is told any more
+        if not self._stem.ended:
+            os.kill(self._stem_pid, signal.SIGKILL)
+        os.waitpid(self._stem_pid, 0)
+        self._stem.close()
+
+    def dismiss(self) -> None:
+        """Begin to close, and do not wait: all that runs is ending when this returns; `close` sees to it."""
         if self._closed:
             return
         self._closed = True
@@ -193,13 +207,6 @@ class ProcessPlatform:
             self._part_from(zygote)
         self._switchboard.close()
         self._stem.finish_sending()
-        while not self._stem.ended and self._stem.wait(_CLOSE_TIMEOUT_S):
-            for _frame, _fds in self._stem.receive():
-                pass  # nobody is told any more
-        if not self._stem.ended:
-            os.kill(self._stem_pid, signal.SIGKILL)
-        os.waitpid(self._stem_pid, 0)
-        self._stem.close()
 
     # What the application asks of the loader.
 

@@ -88,6 +88,7 @@ class Supervisor:
         self._wanted = selectors.EVENT_READ
         self._selector.register(channel, self._wanted)
         self._measures = measures
+        self._cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 
     def serve(self) -> None:
         """Follow orders until the channel ends; then end everything below."""
@@ -111,7 +112,7 @@ class Supervisor:
             ready = self._selector.select(_BREATH_S)
             if ready:
                 return ready
-            self._begins.get_ready(self._leave)
+            self._begins.get_ready(self._leave, rehearsed=len(self._children) < self._cores)
         return self._selector.select(self._wait_s())
 
     def _watch_channel(self) -> None:

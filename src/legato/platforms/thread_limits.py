@@ -4,6 +4,7 @@ Rule: a value that a person has set is never changed. Libraries read them once, 
 """
 
 import math
+import os
 from collections.abc import Mapping
 from typing import Final
 
@@ -19,12 +20,16 @@ VARIABLES: Final = (
 
 
 def threads_for(cpus: float) -> int:
-    """Return how many threads a job of `cpus` cores may have: rounded up, at least one.
+    """Return how many threads a job of `cpus` cores may have: rounded up, at least one, at most one a core.
 
-    >>> threads_for(0.5), threads_for(2), threads_for(2.5)
-    (1, 2, 3)
+    >>> threads_for(0.5), threads_for(1)
+    (1, 1)
     """
-    return max(1, math.ceil(cpus))
+    return max(1, min(math.ceil(cpus), _cores()))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def limited(environment: Mapping[str, str], threads: int) -> dict[str, str]:

@@ -75,9 +75,12 @@ def be_stem(order: bytes, fds: Sequence[int]) -> int:
     """Begin zygotes until the channel (`fds[0]`) ends."""
     stem = msgspec.msgpack.decode(order, type=Stem)
     channel = Channel(socket.socket(fileno=fds[0]))
+    usual = gc.get_threshold()
+    gc.set_threshold(*_IMPORTING)
     for name in stem.imports:
         with suppress(Exception):  # the zygote will meet whatever is wrong, and tell
             importlib.import_module(name)
+    gc.set_threshold(*usual)
     begins: Begins = _host(stem.host).begins(f"{__name__}:be_zygote", be_zygote, lambda order: order, None)
     Supervisor(
         channel,

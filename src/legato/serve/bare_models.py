@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from legato.domain.errors import ConfigurationError
+from legato.domain.units import with_article
 from legato.serve.runners import Array, first_line
 from legato.serve.tables import column_names, library_of, values_of
 
@@ -79,7 +80,7 @@ class TorchModule:
                 raise ValueError(first_line(error)) from error
         if not isinstance(found, self._torch.Tensor):
             raise ConfigurationError(
-                f"{type(self._module).__qualname__} answers with a {type(found).__name__}, not a tensor",
+                f"{type(self._module).__qualname__} answers with {with_article(type(found).__name__)}, not a tensor",
                 hint="let forward return one tensor, or give the module a method predict(self, rows)",
             )
         return np.asarray(found.detach().cpu().numpy())

@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from legato.domain.errors import ConfigurationError
+from legato.domain.units import with_article
 from legato.serve.agreement import disagreement
 from legato.serve.bare_models import LightGBMTrees
 from legato.serve.signature import Column
@@ -61,7 +62,7 @@ def sample_for(model: Any, tables: Mapping[str, object], called: str = "") -> Sa
     called = called or type(model).__qualname__
     if not callable(getattr(model, "predict", None)):
         raise ConfigurationError(
-            f"a {called} cannot be served: it has no method 'predict'",
+            f"{with_article(called)} cannot be served: it has no method 'predict'",
             hint="give its class a method predict(self, rows) that returns one answer a row",
         )
     found = {name: table for name, table in map(_as_table, tables.items()) if library_of(table)}

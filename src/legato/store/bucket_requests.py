@@ -219,7 +219,7 @@ class Bucket:
     def _refuse(self, deed: str, path: str, error: Exception) -> NoReturn:
         if isinstance(error, OSError) and error.errno:
             raise outside(error, deed, f"{self.name}/{path}") from None
-        why, hint = _reason(error)
+        why, hint = reason(error)
         where = f"{self.name}/{path}".rstrip("/")
         raise OutsideError(f"cannot {deed} {where}: {why}", hint=hint) from None
 
@@ -285,29 +285,40 @@ _DENIED: Final = (
     "look at the credentials in the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
     "GOOGLE_APPLICATION_CREDENTIALS, AZURE_STORAGE_ACCOUNT_KEY) and at the bucket's policy"
 )
+_KEPT: Final = "what has arrived does not travel again"
 _REASONS: Final = (
     (("NoSuchBucket", "ContainerNotFound", "bucket does not exist"), "there is no such bucket",
      "create the bucket, or correct its name in legato.toml"),
     (("SlowDown", "503", "429", "TooManyRequests"), "it is too busy and asks to slow down",
-     "try again in a while; what was sent is not sent again"),
+     f"try again in a while; {_KEPT}"),
     (("timed out", "TimedOut", "timeout"), "it did not answer in time",
-     "look at the network, then try again; what was sent is not sent again"),
+     f"look at the network, then try again; {_KEPT}"),
     (("dns error", "Connect", "connection refused", "tcp connect"), "it cannot be reached",
      "look at the network and at the address and endpoint in legato.toml, then try again"),
     (("InvalidAccessKeyId", "SignatureDoesNotMatch", "403", "401", "AccessDenied", "MissingCredentials",
       "169.254.169.254"), "access is denied", _DENIED),
+    (("error sending request", "IncompleteMessage", "connection closed", "error decoding response body"),
+     "the connection broke off", f"look at the network, then try again; {_KEPT}"),
 )  # fmt: skip
+_ADDRESS: Final = re.compile(r"(https?://[^/\s]+)\S*")
+_DURATION: Final = re.compile(r"\bin [\d.]+\w+|retry_timeout: \S+|retry_timeout")
 
 
-def _reason(error: Exception) -> tuple[str, str]:
+def reason(error: Exception) -> tuple[str, str]:
+    """Return why a bucket refused, and what to do about it."""
     from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
 
     if isinstance(error, (PermissionDeniedError, UnauthenticatedError)):
         return "access is denied", _DENIED
-    text = str(error).replace("retry_timeout", "")
+    text = _DURATION.sub("", _ADDRESS.sub(r"\1", str(error)))
     for words, why, hint in _REASONS:
-        if any(word in text for word in words):
+        if any(_says(text, word) for word in words):
             return why, hint
-    return " ".join(text.partition("Debug source")[0].split())[
-        :300
-    ], "try again; what was sent is not sent again"
+    return " ".join(text.partition("Debug source")[0].split())[:300], f"try again; {_KEPT}"
+
+
+def _says(text: str, word: str) -> bool:
+    """Say whether an error holds a word; of a number not as part of another one, of a digest or of an address."""
+    if not word.isdecimal():
+        return word in text
+    return re.search(rf"(?<![\w./:-]){word}(?![\w./-])", text) is not None

@@ -16,7 +16,7 @@ from legato.store.fetching import Fetcher, Need
 from legato.store.packing import PACK_BYTES, Packer
 from legato.store.packs import OBJECT, ChunkRow, Index, RecipeRow
 from legato.store.port import Swept
-from legato.store.recipes import Recipes
+from legato.store.recipes import Closure, Recipes
 
 _SMALL_BYTES: Final = PACK_BYTES // 16
 _MANY_SMALL: Final = 32
@@ -80,13 +80,17 @@ class BucketSweep:
         self._catalogue.refresh()
         sizes = {pack: entry.size_bytes for pack, entry in self._catalogue.listing.packs.items()}
         waiting = self._catalogue.listing.condemned.keys()
-        shares = self._shares(keep)
-        verdict = self._verdict(shares, now_s)
+        wanted = set(keep)
+        closure = Recipes(self._catalogue, self._fetcher).whole_closure(wanted)
+        wanted.update(file for files in closure.files.values() for file in files)
+        spared = self._unreadable() if wanted - closure.made.keys() else frozenset()
+        shares = self._shares(closure)
+        verdict = self._verdict(shares, now_s, spared)
         if not self._grace_s:
             verdict.deleted.update(verdict.condemned)
         condemned = verdict.condemned - verdict.deleted
         rewritten_bytes = sum(share.live_bytes for share in verdict.copied.values())
-        going = verdict.deleted | condemned | (waiting - verdict.pardoned)
+        going = verdict.deleted | condemned | (waiting - verdict.pardoned - spared)
         if not dry_run:
             self._bucket.tidy(now_s - self._grace_s)
             self._carry_out(verdict)
@@ -109,9 +113,14 @@ class BucketSweep:
         entries = [*listing.packs.values(), *listing.indexes.values(), *listing.condemned.values()]
         return max((entry.written_at for entry in [*entries, *([found] if found else [])]), default=0.0)
 
-    def _shares(self, keep: Iterable[bytes]) -> dict[bytes, _Share]:
+    def _unreadable(self) -> frozenset[bytes]:
+        """Return the packs whose indexes are all damaged: they may hold what is wanted and not found elsewhere."""
+        indexed = {index.pack for index in self._catalogue.indexes().values()}
+        names = (path.rpartition("/")[2].partition("-")[0] for path in self._catalogue.damaged)
+        return frozenset(map(bytes.fromhex, names)) - indexed
+
+    def _shares(self, closure: Closure) -> dict[bytes, _Share]:
         """Return, for every pack that is listed, what is wanted of it."""
-        closure = Recipes(self._catalogue, self._fetcher).whole_closure(keep)
         chunks: set[bytes] = set()
         objects = set(closure.made)
         for made in closure.made.values():
@@ -134,9 +143,11 @@ class BucketSweep:
             if entry is not None and entry.size_bytes == index.pack_bytes:
                 yield index
 
-    def _verdict(self, shares: dict[bytes, _Share], now_s: float) -> _Verdict:
+    def _verdict(self, shares: dict[bytes, _Share], now_s: float, spared: frozenset[bytes]) -> _Verdict:
         verdict = _Verdict({}, set(), set(), set())
         for pack, marker in self._catalogue.listing.condemned.items():
+            if pack in spared:
+                continue
             self._judge_condemned(verdict, pack, shares.get(pack, _NOTHING), now_s - marker.written_at)
         small = self._small(shares)
         indexed = {index.pack for index in self._catalogue.indexes().values()}
@@ -145,7 +156,7 @@ class BucketSweep:
             young = (
                 pack not in indexed and now_s - entry.written_at < self._grace_s
             )  # its index may be on its way
-            if young or pack in self._catalogue.listing.condemned:
+            if young or pack in spared or pack in self._catalogue.listing.condemned:
                 continue
             if not share.is_wanted:
                 verdict.condemned.add(pack)

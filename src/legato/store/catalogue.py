@@ -225,9 +225,15 @@ class Catalogue:
 
     def _check_format(self) -> None:
         text = self._bucket.get(FORMAT_PATH)
-        if text is not None and bytes(text) != BUCKET_FORMAT:
+        number = b"1" if text is None else bytes(text).strip()
+        if not number.isdigit():
             raise ConfigurationError(
-                f"the store {self._bucket.name} has format {bytes(text)[:20]!r}; this Legato reads 1",
+                f"{FORMAT_PATH} of the store {self._bucket.name} holds {number[:20]!r} and no number: it was altered",
+                hint=f"look at what else was altered there; remove {FORMAT_PATH}, and the next push writes it anew",
+            )
+        if number != BUCKET_FORMAT.strip():
+            raise ConfigurationError(
+                f"the store {self._bucket.name} has format {number[:20].decode()}; this Legato reads 1",
                 hint="upgrade Legato: pip install --upgrade legato",
             )
 
@@ -243,6 +249,17 @@ class Catalogue:
                     damaged.discard(path)
                     self._add(path, table)
         self.damaged = frozenset(damaged)
+        readable = {table.pack for table in self._tables.values()}
+        for path in self.damaged.intersection(paths):
+            pack = bytes.fromhex(path.rpartition("/")[2].partition("-")[0])
+            if pack not in readable:
+                self._set_aside(path, pack)
+
+    def _set_aside(self, path: str, pack: bytes) -> None:
+        """Condemn the pack of a damaged index: who still has a good copy of that learns so to send it again."""
+        if self._bucket.head(path) is None:  # a sweep took it since it was listed
+            return
+        self.condemn(pack, f"{path} is not what it was\n")
 
     def _read(self, path: str) -> Table | None:
         """Return an index, from here or from the bucket; None where it is not what its name says."""

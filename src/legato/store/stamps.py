@@ -49,8 +49,34 @@ class Stamps:
         state = b"%d %d %d" % (found.st_ino, found.st_size, found.st_mtime_ns)
         if self._known.get(digest) == state:
             return True
-        self._read_on()
+        if self._glance(digest) != state:
+            self._read_on()
         return self._known.get(digest) == state
+
+    def _glance(self, digest: bytes) -> bytes:
+        """Return the state in the last line about one object, and believe it, where that line needs no other.
+
+        A job asks about a few objects: to search the bytes for them costs a tenth of reading every line.
+        """
+        try:
+            source = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return b""
+        try:
+            data = b"\n" + os.pread(source, os.fstat(source).st_size, 0)
+        finally:
+            os.close(source)
+        begin = data.rfind(b"\n" + digest + b" ") + 1
+        end = data.find(b"\n", begin)
+        if not begin or end < 0:
+            return b""
+        state, _, boot = data[begin + _DIGEST_END + 1 : end].rpartition(b" ")
+        if boot not in {self._boot, LASTING}:
+            return b""
+        self._known[digest] = state
+        if boot == LASTING:
+            self._lasting.add(digest)
+        return state
 
     def line(self, hexadecimal: str, found: os.stat_result) -> bytes:
         """Return a line for `write`, and believe it from now on."""
@@ -84,6 +110,8 @@ class Stamps:
     def synced(self, mark: tuple[int, int]) -> None:
         """Say that all objects whose lines stood before `mark` have reached the disk."""
         self.write([b"synced %s %d %d\n" % (self._boot, *mark)])
+        if mark[1] > _WORTH_REWRITING:  # jobs only glance, so that here is who keeps it short
+            self._read_on()
 
     def _read_on(self) -> None:
         try:

@@ -34,7 +34,7 @@ def absent(digest: Digest, where: str) -> MissingError:
     """Return the error for an object that is not there."""
     return MissingError(
         f"{digest} is not in the store {where}",
-        hint="run the step that makes it again, or pull it from the remote",
+        hint="run the step that makes it again",
     )
 
 
@@ -42,7 +42,7 @@ def damaged(digest: Digest, where: str) -> MissingError:
     """Return the error for an object whose bytes are not what its name says."""
     return MissingError(
         f"{digest} in the store {where} was damaged and is not used",
-        hint="run the step that makes it again, or pull it from the remote",
+        hint="run the step that makes it again",
     )
 
 
