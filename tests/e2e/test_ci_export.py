@@ -32,6 +32,26 @@ PIPELINE = """
     ]
 """
 
+STAGED = """
+    @lg.step
+    def base() -> int:
+        return 3
+
+    @lg.step(matrix={"depth": [4, 8]})
+    def training(base: int, *, depth: int = 2) -> int:
+        return base * depth
+
+    @lg.step
+    def other(base: int) -> int:
+        return base + 1
+
+    @lg.step
+    def best(training: lg.Gathered[int], other: int) -> int:
+        return max(training.values()) + other
+
+    triggers = [lg.on_push("main", run=best)]
+"""
+
 
 @pytest.fixture
 def words(project):
@@ -249,23 +269,30 @@ def test_the_workflow_runs_under_act_with_the_keys_of_a_laptop(shared, tmp_path)
 
 
 @pytest.mark.timeout(200)
-def test_the_pipeline_runs_under_gitlab_ci_local_with_the_keys_of_a_laptop(shared):
+def test_stages_run_under_gitlab_ci_local_and_hand_results_on_by_the_remote(shared):
     runner = NODE / ".bin" / "gitlab-ci-local"
     node = NODE / "node" / "bin" / "node"
     if not (runner.exists() and node.exists()) or shutil.which("rsync") is None:
         pytest.skip(
             "gitlab-ci-local, node 22 or rsync is missing: npm ci in tests/export; apt-get install rsync"
         )
+    shared.pipeline(STAGED)
+    shared.legato("ci", "export", "gitlab", "--layout", "stages", "--install", INSTALL)
+    git(shared.root, "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qam", "stages")
     shared.run(
-        "--for", "push"
-    )  # first here: what this runner calls unprotected reads others' results, not they its
+        "--for", "push", "base"
+    )  # first here: what this runner calls unprotected reads the results of others
     ran = ran_by(
         clone(shared), str(node), str(runner), "--force-shell-executor", "--shell-isolation", "--no-color"
     )
+    said = ran.stdout + ran.stderr
+    last = "\n".join(line for line in said.splitlines() if line.startswith("push-best "))
 
-    assert ran.returncode == 0, ran.stdout[-4000:] + ran.stderr[-2000:]
-    assert re.search(r"= longest +reused", ran.stdout + ran.stderr)
-    assert re.search(r"= shouted +reused", ran.stdout + ran.stderr)
+    assert ran.returncode == 0, said[-4000:]
+    assert re.search(r"= base +reused", last), last
+    assert re.search(r"= training\[depth=4\] +reused", last), last
+    assert re.search(r"= training\[depth=8\] +reused", last), last
+    assert "1 computed, 4 reused" in last
 
 
 @pytest.mark.timeout(200)

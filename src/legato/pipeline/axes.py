@@ -130,7 +130,8 @@ def _value(sheet: Sheet, parameter: Parameter, overrides: Sequence[Override]) ->
             value = from_json(bool, override.wire or "") if given is None else from_text(bool, given)
     if not isinstance(value, bool):
         raise ConfigurationError(
-            f"`{name}` is {value!r}, neither True nor False", hint="write lg.parameter(bool, default=True)"
+            f"`{name}` is {value!r}, neither True nor False",
+            hint=f"say which: -p {name}=true; or write lg.parameter(bool, default=True)",
         )
     return value
 
