@@ -167,7 +167,7 @@ def test_names_of_any_kind_are_elements(project):
         ("[None, None]", "two elements of things are called 'none'"),
         ("{None: 1}", "whose key None is a NoneType"),
         ("{(1, 2): 1}", "whose key (1, 2) is a tuple"),
-        ("3", "which is a int and has no elements"),
+        ("3", "which is an int and has no elements"),
         ("'text'", "which is a str and has no elements"),
         ("['\\ud800']", "is no text"),
     ],
