@@ -11,7 +11,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 EXTRAS := --extra tables --extra sklearn --extra serve
-ALL_EXTRAS := $(EXTRAS) --extra sql --extra postgres --extra packages --extra tune
+ALL_EXTRAS := $(EXTRAS) --extra sql --extra postgres --extra packages --extra notify --extra tune
 
 .PHONY: help
 help:  ## Say what can be made
