@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from data_sets import SETS, TWICE
+from write_page import write
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 RESULTS: Final = ROOT / "bench" / "results" / "data.json"
@@ -363,6 +364,7 @@ def main() -> None:
         RESULTS.write_text(
             json.dumps({"machine": machine, "share": options.share, "rows": rows}, indent=1) + "\n", "utf-8"
         )
+        write()
 
 
 if __name__ == "__main__":

@@ -11,12 +11,12 @@ import statistics
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Final
 
 from peers import LEGATO, PEERS, Tool
 from run import ROOT, FailedError, Place, install, place
 from table import page
+from write_page import write
 
 RESULTS: Final = ROOT / "bench" / "results" / "engine.json"
 SLOW: Final = 100
@@ -172,7 +172,7 @@ def main() -> None:
     if not options.tools:
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
-        Path(ROOT / "docs" / "performance.md").write_text(text, "utf-8")
+        write()
 
 
 if __name__ == "__main__":
