@@ -63,11 +63,12 @@ class Zone:
 
     def holds(self, digests: frozenset[Digest]) -> frozenset[Digest]:
         """Return those of which the zone has all bytes, as it was some seconds ago at most."""
-        now = time.monotonic()
-        with self._lock:
-            fresh = now - self._looked_at < FRESH_S
-            self._looked_at = self._looked_at if fresh else now
-        return self.store.glance(digests) if fresh else self.store.has(digests)
+        with self._lock:  # the first look is waited for: until it is over nothing is known
+            if time.monotonic() - self._looked_at >= FRESH_S:
+                found = self.store.has(digests)
+                self._looked_at = time.monotonic()
+                return found
+        return self.store.glance(digests)
 
     @property
     def ledger(self) -> Ledger:
@@ -151,9 +152,11 @@ class Sharing:
                 yield zone
 
     def reader(self, name: str) -> Reader | None:
-        """Return a zone's facts; None where nobody wrote any, or the remote does not answer."""
+        """Return a zone's facts; None where it is trusted less, nobody wrote any, or the remote does not answer."""
         zone = self.zones[name]
         nothing: Reader | None = None
+        if not trusts(self._maker, name):
+            return nothing
         return self._asked(lambda: zone.facts if zone.is_there else None, nothing)
 
     def results(self, base: str) -> Iterator[tuple[str, ResultEvent]]:
@@ -173,7 +176,7 @@ class Sharing:
         for zone in self.zones.values():
             if digests and self._project.remote:
                 nothing: frozenset[Digest] = frozenset()
-                digests -= self._asked(partial(_held, zone, digests), nothing)
+                digests -= self._asked(partial(zone.holds, digests), nothing)
         return digests
 
     def _asked(self, ask: Callable[[], Answer], otherwise: Answer) -> Answer:
@@ -195,11 +198,12 @@ class Sharing:
         """
         wanted = frozenset(digests)
         wanted -= local.has(wanted)
-        for zone in self.zones.values():
-            there = zone.holds(wanted) if wanted else frozenset()
-            if there:
-                pull(zone.store, local, there, told)
-                wanted -= there
+        for look in (Zone.holds, _has_now):  # others may have sent it since the last look
+            for zone in self.zones.values():
+                there = look(zone, wanted) if wanted else wanted
+                if there:
+                    pull(zone.store, local, there, told)
+                    wanted -= there
         if wanted:
             raise MissingError(
                 f"{min(wanted)} is neither here nor in {self._project.remote}",
@@ -234,9 +238,7 @@ class Sharing:
             return
         digests = {artifact.digest for artifact in artifacts}
         digests.update(part for artifact in artifacts for part in parts_of(artifact, store))
-        there = store.has(
-            digests
-        )  # what was swept here since cannot be sent, and counts as absent for others
+        there = store.has(digests)  # what was swept here since cannot be sent: it counts as absent for others
         if there:
             push(store, self.own.store, there, told)
 
@@ -256,5 +258,5 @@ def _rows(zone: Zone, base: str) -> list[Row]:
     return zone.facts.query("results_by_base", base=base) if zone.is_there else _NOTHING
 
 
-def _held(zone: Zone, digests: frozenset[Digest]) -> frozenset[Digest]:
-    return zone.holds(digests)
+def _has_now(zone: Zone, digests: frozenset[Digest]) -> frozenset[Digest]:
+    return zone.store.has(digests)

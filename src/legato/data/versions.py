@@ -143,11 +143,6 @@ def side_of(store: Store, entry: Entry, label: str) -> Side:
     )
 
 
-def empty_side(label: str) -> Side:
-    """Return the version before the first: nothing."""
-    return Side(label=label, digest="", size_bytes=0, tree=True, file="", files=(), places={})
-
-
 def newest_first(versions: Sequence[Version]) -> list[Version]:
     """Return versions by time."""
     return sorted(versions, key=lambda one: one.at, reverse=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Final
 
-from legato.domain.elements import element_name, gathered_key, shown_key, suffix
+from legato.domain.elements import element_name, gathered_key, shown_key
 from legato.domain.errors import MissingError
 from legato.domain.graph import Axis, Coordinate, Graph, Input, Node, Output, Setting, Struct
 
@@ -73,10 +73,6 @@ class Families:
     def unexpanded(self, name: str) -> bool:
         """Say whether a node is fanned out and its elements are not known yet."""
         return name in self._templates and name not in self._members
-
-    def is_family(self, name: str) -> bool:
-        """Say whether a node is fanned out."""
-        return name in self._templates
 
     def family_of(self, artifact: str) -> str:
         """Return the fanned-out node that makes an artifact; empty where its maker is not fanned out."""
@@ -230,8 +226,3 @@ def _output(output: Output, at: tuple[Coordinate, ...]) -> Output:
     return Output(
         artifact=element_name(output.artifact, at), field=output.field, type=output.type, path=output.path
     )
-
-
-def where_of(node: Node) -> str:
-    """Return where an element stands, for people: `[store=berlin]`; empty for any other node."""
-    return suffix(node.at) if node.at else ""

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from legato.domain.errors import ConfigurationError, MissingError, OutsideError
 from legato.store.bucket_requests import Bucket, Entry
-from legato.store.packs import OBJECT, TREE, ChunkRow, Index, RecipeRow, Table, read_table
+from legato.store.packs import OBJECT, ChunkRow, Index, RecipeRow, Table, read_table
 from legato.store.temporary import open_temporary, space_name
 
 BUCKET_FORMAT: Final = b"1\n"
@@ -189,11 +189,6 @@ class Catalogue:
         """Return all indexes by their paths, whether their packs are there or not."""
         with self._lock:
             return {path: table.index() for path, table in self._tables.items()}
-
-    def is_tree(self, digest: bytes) -> bool:
-        """Say whether an object is known to be a manifest."""
-        known = self.known(digest)
-        return known is not None and bool(known.flags & TREE)
 
     def _place(self, number: int) -> Place | None:
         path = self._numbers[number // _SPACING]
